@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Settings: frozen dataclasses that check themselves.
+
+A default is written once, here. ROS parameters, YAML files and command-line options are made
+from these classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, MISSING
+import math
+from typing import Any, TypeVar
+
+from mono_depth_ros.errors import ConfigError
+
+C = TypeVar('C', bound='Config')
+
+BACKENDS = ('auto', 'tensorrt', 'openvino', 'onnxruntime', 'torch')
+PRECISIONS = ('auto', 'fp32', 'fp16', 'int8')
+OUTPUT_SIZES = ('camera', 'network')
+DEPTH_ENCODINGS = ('32FC1', '16UC1')
+IMAGE_TRANSPORTS = ('raw', 'compressed')
+INTERPOLATIONS = ('edge', 'linear', 'nearest')
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    one_of: tuple[str, ...] | None = None,
+    dynamic: bool = False,
+) -> Any:
+    """
+    Declare one setting: its default, a sentence with unit and effect, and what values it takes.
+
+    ``dynamic`` settings may change while a node runs; the others hold for the life of the process.
+    """
+    return field(
+        default=default,
+        metadata={
+            'description': description,
+            'minimum': minimum,
+            'maximum': maximum,
+            'one_of': one_of,
+            'dynamic': dynamic,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """
+    Base of all settings: checks types and limits when it is made.
+
+    Raises
+    ------
+    ConfigError
+        If a value has the wrong type or lies outside its limits.
+
+    """
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            check_setting(spec.name, getattr(self, spec.name), spec.default, spec.metadata)
+
+    @classmethod
+    def from_mapping(cls: type[C], values: Mapping[str, Any]) -> C:
+        """Make the config from a mapping, e.g. a YAML file; raise ConfigError on unknown keys."""
+        known = [spec.name for spec in fields(cls)]
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ConfigError(f'unknown setting {unknown[0]!r}, expected one of {sorted(known)}')
+        return cls(**values)
+
+
+def check_setting(name: str, value: Any, default: Any, limits: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless ``value`` has the type of ``default`` and is within the limits."""
+    if default is MISSING or not limits:
+        return
+    expected: type | tuple[type, ...] = type(default)
+    if expected is float:
+        expected = (float, int)
+    if not isinstance(value, expected) or (isinstance(value, bool) and type(default) is not bool):
+        raise ConfigError(
+            f'{name} must be a {type(default).__name__}, got {value!r} ({type(value).__name__})'
+        )
+    one_of, minimum, maximum = limits['one_of'], limits['minimum'], limits['maximum']
+    if one_of is not None and value not in one_of:
+        raise ConfigError(f'{name} must be one of {one_of}, got {value!r}')
+    if isinstance(value, float) and math.isnan(value):
+        raise ConfigError(f'{name} must be a number, got NaN')
+    if minimum is not None and value < minimum:
+        raise ConfigError(f'{name} must be at least {minimum}, got {value}')
+    if maximum is not None and value > maximum:
+        raise ConfigError(f'{name} must be at most {maximum}, got {value}')
+
+
+@dataclass(frozen=True)
+class EngineConfig(Config):
+    """Which network runs, and where."""
+
+    model: str = setting(
+        'indoor',
+        'Network to run: a shipped one (indoor, street) or the path of an imported ONNX file. '
+        'A version in use in the store goes before it',
+    )
+    backend: str = setting(
+        'auto',
+        'Where the network runs: auto takes the first that works of tensorrt, openvino, '
+        'onnxruntime, torch',
+        one_of=BACKENDS,
+    )
+    precision: str = setting(
+        'auto',
+        'Arithmetic of the engine; auto is fp16 on a GPU and fp32 on a CPU',
+        one_of=PRECISIONS,
+    )
+    input_size: str = setting(
+        'auto',
+        'Network input as HEIGHTxWIDTH in pixels; auto keeps the model area and takes the aspect '
+        'ratio of the camera',
+    )
+    threads: int = setting(0, 'CPU threads of the engine; 0 lets the backend choose', minimum=0)
+    store: str = setting(
+        '',
+        'Folder with the network versions made on this robot; empty is '
+        '$ROS_HOME/mono_depth, by default ~/.ros/mono_depth',
+    )
+    depth_scale: float = setting(
+        0.0,
+        'Factor on the depth of the network, or on its inverse depth where that is what it '
+        'gives; required by a network that only knows relative depth, 0 means not given',
+        minimum=0.0,
+    )
+    depth_shift: float = setting(
+        0.0, 'Offset added after depth_scale [m, or 1/m for inverse depth]'
+    )
+
+
+@dataclass(frozen=True)
+class OutputConfig(Config):
+    """What is published of each depth image; every value may change while the node runs."""
+
+    output_size: str = setting(
+        'camera',
+        'Size of the depth image: camera is the size of the input image, network that of the '
+        'network input (smaller messages, no upsampling)',
+        one_of=OUTPUT_SIZES,
+        dynamic=True,
+    )
+    upsampling: str = setting(
+        'edge',
+        'How depth grows to the camera size: edge is linear inside surfaces and nearest across '
+        'depth edges, so that no points fly between objects',
+        one_of=INTERPOLATIONS,
+        dynamic=True,
+    )
+    depth_encoding: str = setting(
+        '32FC1',
+        'Encoding of depth/image_rect: 32FC1 metres, or 16UC1 millimetres with 0 for missing',
+        one_of=DEPTH_ENCODINGS,
+        dynamic=True,
+    )
+    min_depth: float = setting(
+        0.1, 'Nearest depth published [m]; nearer pixels become -inf', minimum=0.0, dynamic=True
+    )
+    max_depth: float = setting(
+        0.0,
+        'Farthest depth published [m]; farther pixels become +inf or far_value, 0 takes the '
+        'limit of the model',
+        minimum=0.0,
+        dynamic=True,
+    )
+    far_value: float = setting(
+        0.0,
+        'Depth given to pixels beyond max_depth [m], so that a costmap can clear along their '
+        'rays; 0 keeps +inf as REP 117 says',
+        minimum=0.0,
+        dynamic=True,
+    )
+    cloud_stride: int = setting(
+        2,
+        'Every n-th pixel and row makes a point of the cloud',
+        minimum=1,
+        maximum=64,
+        dynamic=True,
+    )
+    cloud_organized: bool = setting(
+        True,
+        'Keep one point per pixel, NaN where depth is missing; false keeps the valid points only',
+        dynamic=True,
+    )
+    cloud_max_depth: float = setting(
+        0.0,
+        'Farthest point of the cloud [m]; 0 takes max_depth',
+        minimum=0.0,
+        dynamic=True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0.0 < self.max_depth <= self.min_depth:
+            raise ConfigError(
+                f'max_depth must be greater than min_depth, got {self.max_depth} and '
+                f'{self.min_depth} m'
+            )
+        if 0.0 < self.far_value < self.max_depth:
+            raise ConfigError(
+                f'far_value must be at least max_depth, got {self.far_value} and '
+                f'{self.max_depth} m'
+            )

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Errors that mono_depth_ros raises on purpose.
+
+Every message names the thing, what was expected, what came, and what to do.
+"""
+
+
+class MonoDepthError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class ConfigError(MonoDepthError, ValueError):
+    """A setting has a value it must not have."""
+
+
+class ShapeError(MonoDepthError, ValueError):
+    """An array has another shape or dtype than the function takes."""
+
+
+class ImageError(MonoDepthError):
+    """One image cannot be used; the next one may be fine."""
+
+
+class CameraError(MonoDepthError):
+    """The camera intrinsics are missing or unusable."""
+
+
+class ModelError(MonoDepthError):
+    """A model file is missing, damaged, or not what the package can run."""
+
+
+class EngineError(MonoDepthError):
+    """A backend failed to load or to run a network."""
+
+
+class BackendUnavailableError(EngineError):
+    """A backend is not installed; the message names the extra that installs it."""
+
+
+class StoreError(MonoDepthError):
+    """The store of network versions cannot be read or written."""
+
+
+class DatasetError(MonoDepthError):
+    """A folder, bag or video cannot be read."""
