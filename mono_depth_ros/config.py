@@ -214,3 +214,19 @@ class OutputConfig(Config):
                 f'far_value must be at least max_depth, got {self.far_value} and '
                 f'{self.max_depth} m'
             )
+
+
+@dataclass(frozen=True)
+class DepthNodeConfig(Config):
+    """How the depth node is wired."""
+
+    image_transport: str = setting(
+        'raw',
+        'Transport of the input image: raw reads image_rect, compressed reads '
+        'image_rect/compressed (JPEG or PNG, less to transfer, some CPU to decode)',
+        one_of=IMAGE_TRANSPORTS,
+    )
+    autostart: bool = setting(
+        True,
+        'Configure and activate at start; false waits for a lifecycle manager, e.g. that of Nav2',
+    )

@@ -1,0 +1,321 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The depth node: metric depth and points from the images of one camera."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future as LoadFuture
+from functools import partial
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig
+from mono_depth_ros.engine.base import Engine
+from mono_depth_ros.errors import CameraError, EngineError, ImageError, MonoDepthError
+from mono_depth_ros.image_encoding import compressed_to_rgb
+from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
+from mono_depth_ros.nodes.diagnostics import depth_status, TRANSPORT_REMEDY
+from mono_depth_ros.nodes.engine_loader import EngineLoader
+from mono_depth_ros.nodes.outputs import DepthOutputs
+from mono_depth_ros.nodes.parameters import declare_config, follow_config
+from mono_depth_ros.nodes.run import autostart, run_node
+from mono_depth_ros.pipeline import DepthEstimator
+from mono_depth_ros.statistics import FrameStatistics
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import qos_profile_sensor_data, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.service import Service
+from rclpy.subscription import Subscription
+from rclpy.task import Future
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import Trigger
+
+# Latest frame wins: never a queue.
+IMAGE_QOS = QoSProfile(
+    depth=1,
+    reliability=qos_profile_sensor_data.reliability,
+    history=qos_profile_sensor_data.history,
+)
+LOG_PERIOD_S = 5.0
+
+
+class DepthNode(LifecycleNode):  # type: ignore[misc]
+    """
+    Turns ``image_rect`` and ``camera_info`` into depth images and clouds.
+
+    A lifecycle node: configuring loads the engine, activating subscribes. Images are answered in
+    the callback that receives them; engines are loaded beside the running one and swapped
+    between two images. The README has the tables of topics, services and parameters.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter has a bad value.
+    MonoDepthError
+        If ``autostart`` is set and the engine cannot be loaded.
+
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('depth_node', **kwargs)
+        self._config = declare_config(self, DepthNodeConfig)
+        self._engine_config = declare_config(self, EngineConfig)
+        self._output = declare_config(self, OutputConfig)
+        follow_config(self, self._output, self._set_output)
+        self._loader: EngineLoader | None = None
+        self._estimator: DepthEstimator | None = None
+        self._outputs: DepthOutputs | None = None
+        self._reload_service: Service | None = None
+        self._inputs: list[Subscription] = []
+        self._info: CameraInfo | None = None
+        self._refused_size: tuple[int, int] | None = None
+        self._statistics = FrameStatistics()
+        self._state, self._problem = 'unconfigured', ''
+        self._told_of_losses = False
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.create_timer(1.0, self._publish_diagnostics)
+        if self._config.autostart:
+            autostart(self)
+
+    # Lifecycle.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the engine; create publishers and the service."""
+        try:
+            self._loader = EngineLoader(self._engine_config)
+            self._use(self._loader.load())
+        except MonoDepthError as error:
+            self.get_logger().error(str(error))
+            self.close()
+            return TransitionCallbackReturn.FAILURE
+        self._outputs = DepthOutputs(self)
+        self._reload_service = self.create_service(Trigger, '~/reload_engine', self._on_reload)
+        self._state = 'inactive'
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera."""
+        options = QoSOverridingOptions.with_default_policies()
+        compressed = self._config.image_transport == 'compressed'
+        for kind, topic, callback in (
+            (CameraInfo, 'camera_info', self._on_info),
+            (CompressedImage, 'image_rect/compressed', self._on_image)
+            if compressed
+            else (Image, 'image_rect', self._on_image),
+        ):
+            self._inputs.append(
+                self.create_subscription(
+                    kind, topic, callback, IMAGE_QOS, qos_overriding_options=options
+                )
+            )
+        self._state = 'waiting for images'
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe; the engine stays loaded."""
+        self._unsubscribe()
+        self._state = 'inactive'
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the engine, the publishers and the service."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, whatever the state was."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, so that the node can be configured again."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def close(self) -> None:
+        """Free everything but the node itself; also called when the process ends."""
+        self._unsubscribe()
+        if self._reload_service is not None:
+            self.destroy_service(self._reload_service)
+            self._reload_service = None
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+        if self._loader is not None:
+            self._loader.close()
+            self._loader = None
+        if self._estimator is not None:
+            self._estimator.engine.close()
+            self._estimator = None
+        self._state = 'unconfigured'
+
+    def _unsubscribe(self) -> None:
+        """Stop receiving; forget the camera, which may be another one next time."""
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs.clear()
+        self._info = None
+
+    # Images.
+
+    def _on_info(self, info: CameraInfo) -> None:
+        """Keep the latest camera_info."""
+        self._info = info
+        self._statistics.received_info()
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        """Answer one image, or count why not. One bad image never stops the node."""
+        started = time.perf_counter()
+        stamp = Time.from_msg(message.header.stamp)
+        in_order = self._statistics.received(stamp.nanoseconds)
+        if self._outputs is None or not self._outputs.wanted():
+            self._state = 'idle: nobody listens'
+            return
+        if not in_order:
+            self._drop('out of order', 'the stamp of an image went back')
+            return
+        try:
+            self._answer(message)
+        except EngineError as error:
+            self._drop('engine', str(error))
+            self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
+        except MonoDepthError as error:
+            reason = 'camera_info' if isinstance(error, CameraError) else 'image'
+            self._drop(reason, str(error))
+            self.get_logger().warning(
+                f'image dropped: {error}', throttle_duration_sec=LOG_PERIOD_S
+            )
+        else:
+            self._statistics.published((self.get_clock().now() - stamp).nanoseconds * 1e-9)
+        self._statistics.worked(time.perf_counter() - started)
+
+    def _answer(self, message: Image | CompressedImage) -> None:
+        """Publish the depth of one image."""
+        info = check_pair(message, self._info)
+        camera = info_to_camera(info)
+        rgb = self._decode(message)
+        estimator = self._estimator_for(rgb.shape[:2])
+        if estimator is None:
+            self._state = 'loading the engine for this image size'
+            raise ImageError(f'{self._state}, {rgb.shape[1]}x{rgb.shape[0]} px')
+        estimator.output = output = self._output
+        depth = estimator.estimate(rgb, camera)
+        self._outputs.publish(
+            depth, rgb, camera, info, message.header, output, estimator.max_depth
+        )
+        self._state = 'running'
+
+    def _decode(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
+        """Return the pixels of either kind of image message."""
+        if isinstance(message, CompressedImage):
+            return compressed_to_rgb(message.data, message.format)
+        return message_to_rgb(message)
+
+    def _drop(self, reason: str, detail: str) -> None:
+        """Count an image that was not answered; diagnostics show why."""
+        self._statistics.drop(reason)
+        self._problem = detail
+
+    def _set_output(self, output: OutputConfig) -> None:
+        """Use other output settings from the next image on."""
+        self._output = output
+
+    # Engines.
+
+    def _estimator_for(self, size: tuple[int, int]) -> DepthEstimator | None:
+        """Return the estimator for images of this (height, width), None while it loads."""
+        estimator, loader = self._estimator, self._loader
+        if loader.size_fits(estimator, size) or size == self._refused_size:
+            return estimator
+        loader.load_in_background(size, partial(self._swap_soon, size, None))
+        return None
+
+    def _swap_soon(
+        self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
+    ) -> None:
+        """Hand an engine from the loader thread to the thread that answers images."""
+        if self.executor is not None:
+            self.executor.create_task(self._swap, size, answer, loaded)
+
+    def _swap(
+        self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
+    ) -> None:
+        """Use the engine that was loaded, between two images; keep the old one if it failed."""
+        if loaded.cancelled() or self._loader is None:
+            return
+        error = loaded.exception()
+        if error is None:
+            self._use(loaded.result())
+        else:
+            self._refused_size = size
+            self.get_logger().error(f'the engine in use stays: {error}')
+        if answer is not None:
+            answer.set_result(error)
+
+    def _use(self, estimator: DepthEstimator) -> None:
+        """Make this the estimator in use and close the one before."""
+        previous, self._estimator = self._estimator, estimator
+        self._refused_size = None
+        if previous is not None:
+            previous.engine.close()
+        self.get_logger().info(f'using {describe_engine(estimator.engine)}')
+
+    async def _on_reload(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        """Look at the store and load what is in use there; images keep flowing meanwhile."""
+        answer = Future()
+        size = None
+        if self._info is not None:
+            size = (self._info.height, self._info.width)
+        if self._loader.load_in_background(size, partial(self._swap_soon, None, answer)):
+            error = await answer
+            response.success = error is None
+            response.message = str(error or describe_engine(self._estimator.engine))
+        else:
+            response.message = 'an engine is being loaded already: try again when it is done'
+        return response
+
+    # Diagnostics.
+
+    def _publish_diagnostics(self) -> None:
+        """Say once a second how it goes, and once in the log that images are lost on the way."""
+        report = self._statistics.report()
+        if self._inputs and not report.received:
+            self._state = 'waiting for images'
+        engine = self._estimator.engine if self._estimator is not None else None
+        name = f'{self.get_fully_qualified_name()}: depth'
+        status = depth_status(name, self._state, engine, report, self._problem)
+        self._problem = ''
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+        if report.loses_images and not self._told_of_losses:
+            self._told_of_losses = True
+            self.get_logger().warning(
+                f'{report.received} of {max(report.received + report.missing, report.infos)} '
+                f'images arrived in the last second: {TRANSPORT_REMEDY}'
+            )
+
+
+def describe_engine(engine: Engine) -> str:
+    """Name an engine in one line for log and service answers."""
+    height, width = engine.input_size
+    return (
+        f'{engine.manifest.name} {engine.manifest.version} on {engine.backend} '
+        f'({engine.device}, {engine.precision}) at {height}x{width}'
+    )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the depth node."""
+    return run_node(DepthNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

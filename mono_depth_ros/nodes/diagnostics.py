@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Diagnostics of the depth node: one status a second, in words and numbers."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from mono_depth_ros.engine.base import Engine
+from mono_depth_ros.statistics import Report
+
+TRANSPORT_REMEDY = (
+    'set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera driver and this node, raise '
+    'net.core.rmem_max, use image_transport:=compressed, or make both sides reliable by a QoS '
+    'override; see "Nothing arrives?" in the README of mono_depth_ros'
+)
+
+
+def depth_status(
+    name: str, state: str, engine: Engine | None, report: Report, problem: str
+) -> DiagnosticStatus:
+    """
+    Describe the depth node.
+
+    Parameters
+    ----------
+    name : str
+        Name of the status, unique in the system.
+    state : str
+        What the node is doing: idle, waiting, running, loading.
+    engine : Engine or None
+        The engine in use.
+    report : Report
+        Counts of the last second.
+    problem : str
+        Why the last image was dropped, empty if nothing is wrong.
+
+    """
+    level, message = DiagnosticStatus.OK, state
+    if report.loses_images:
+        level, message = DiagnosticStatus.WARN, f'images are lost on the way: {TRANSPORT_REMEDY}'
+    if problem:
+        failed = report.dropped_now and report.fps_out == 0
+        level = DiagnosticStatus.ERROR if failed else DiagnosticStatus.WARN
+        message = problem
+    values = {
+        'state': state,
+        'fps in': f'{report.fps_in:.1f}',
+        'fps out': f'{report.fps_out:.1f}',
+        'latency p50 [ms]': f'{report.latency_p50_ms:.1f}',
+        'latency p99 [ms]': f'{report.latency_p99_ms:.1f}',
+        'load [%]': f'{100 * report.busy:.0f}',
+        'lost on the way': str(report.missing),
+        **{f'dropped: {reason}': str(count) for reason, count in report.dropped.items()},
+    }
+    if engine is not None:
+        height, width = engine.input_size
+        values |= {
+            'backend': engine.backend,
+            'device': engine.device,
+            'precision': engine.precision,
+            'model': engine.manifest.name,
+            'model version': engine.manifest.version,
+            'network input': f'{height}x{width}',
+        }
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        message=message,
+        hardware_id=engine.device if engine else '',
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
