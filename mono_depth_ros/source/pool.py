@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A pool of rendered samples on disk, filled by one process while others train from it.
+
+A shard is a folder of .npy files that are memory-mapped; it appears by one rename, so a reader
+never sees half of one. Shard 0 of every domain is held out for validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import re
+import shutil
+
+from mono_depth_ros.errors import DatasetError
+import numpy as np
+from numpy.typing import NDArray
+
+ARRAYS = ('rgb', 'depth', 'semantics', 'focal')
+SHARD = re.compile(r'([a-z]+)-(\d{6})')
+
+
+@dataclass(frozen=True)
+class Sample:
+    """
+    One labelled image.
+
+    Attributes
+    ----------
+    rgb : np.ndarray, shape (H, W, 3), uint8
+    depth : np.ndarray, shape (H, W), float16 or float32
+        Metres along the optical axis; inf is the sky, NaN is unlabelled.
+    semantics : np.ndarray, shape (H, W), uint8
+        Class of each pixel.
+    focal : float
+        Focal length in pixels; the principal point is the middle of the image.
+
+    """
+
+    rgb: NDArray[np.uint8]
+    depth: NDArray[np.floating]
+    semantics: NDArray[np.uint8]
+    focal: float
+
+
+class SamplePool:
+    """
+    The samples of one or more domains under a folder.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the shards.
+    domains : sequence of str
+        Which domains to read, e.g. ``('indoor', 'street')``.
+    held_out : bool
+        Read the held-out shard of each domain instead of all the others.
+
+    """
+
+    def __init__(self, root: Path, domains: Sequence[str], *, held_out: bool = False) -> None:
+        self.root, self.domains, self.held_out = Path(root), tuple(domains), held_out
+        self._shards: list[dict[str, NDArray[np.generic]]] = []
+        self._known: set[str] = set()
+        self._ends = np.zeros(0, np.int64)
+        self.refresh()
+
+    def refresh(self) -> int:
+        """Open the shards that appeared since the last call; return the number of samples."""
+        for path in sorted(self.root.glob('*-??????')) if self.root.is_dir() else ():
+            match = SHARD.fullmatch(path.name)
+            if match is None or match[1] not in self.domains or path.name in self._known:
+                continue
+            if (int(match[2]) == 0) == self.held_out:
+                self._shards.append(read_shard(path))
+            self._known.add(path.name)
+        self._ends = np.cumsum([len(shard['focal']) for shard in self._shards], dtype=np.int64)
+        return len(self)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._ends.size else 0
+
+    def matching(self, size: tuple[int, int], ratio: float = 1.5) -> NDArray[np.int64]:
+        """Return the samples whose aspect ratio is within a factor ``ratio`` of ``size``'s."""
+        wanted = size[1] / size[0]
+        starts = np.concatenate([[0], self._ends[:-1]]).astype(np.int64)
+        runs = []
+        for start, end, shard in zip(starts, self._ends, self._shards, strict=True):
+            rows, columns = shard['depth'].shape[1:]
+            if 1 / ratio <= columns / rows / wanted <= ratio:
+                runs.append(np.arange(start, end))
+        return np.concatenate(runs) if runs else np.arange(len(self))
+
+    def __getitem__(self, index: int) -> Sample:
+        number = int(np.searchsorted(self._ends, index, side='right'))
+        if not 0 <= index < len(self):
+            raise IndexError(f'sample {index} of a pool of {len(self)}')
+        shard = self._shards[number]
+        row = index - (int(self._ends[number - 1]) if number else 0)
+        return Sample(
+            rgb=np.asarray(shard['rgb'][row], np.uint8),
+            depth=np.asarray(shard['depth'][row]),
+            semantics=np.asarray(shard['semantics'][row], np.uint8),
+            focal=float(shard['focal'][row]),
+        )
+
+
+def read_shard(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Map the arrays of one shard into memory."""
+    try:
+        arrays = {name: np.load(path / f'{name}.npy', mmap_mode='r') for name in ARRAYS}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f'{path} is not a shard of rendered samples: {error}') from error
+    if len({len(array) for array in arrays.values()}) != 1:
+        raise DatasetError(
+            f'{path}: its arrays have different lengths; delete it and render again'
+        )
+    return arrays
+
+
+def write_shard(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Write a shard so that it appears complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        temporary.mkdir()
+        for name in ARRAYS:
+            np.save(temporary / f'{name}.npy', arrays[name])
+        temporary.rename(path)
+    except OSError as error:
+        raise DatasetError(f'cannot write {path}: {error.strerror}') from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def shard_seed(seed: int, domain: str, number: int) -> int:
+    """Seed of the first scene of a shard: other shards, domains and seeds never share one."""
+    entropy = [seed, number, *domain.encode()]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0]) % 2**31
+
+
+def render_shard(
+    domain: str,
+    size: tuple[int, int],
+    count: int,
+    seed: int,
+    *,
+    batch: int = 8,
+    device: str = 'cpu',
+) -> dict[str, NDArray[np.generic]]:
+    """Render ``count`` samples of (height, width) pixels as the arrays of one shard."""
+    from mono_depth_ros.source.procedural import render_batch
+
+    parts: dict[str, list[NDArray[np.generic]]] = {name: [] for name in ARRAYS}
+    for start in range(0, count, batch):
+        rendered = render_batch(
+            seed + start, min(batch, count - start), size, domain=domain, device=device
+        )
+        parts['rgb'].append(rendered.rgb)
+        parts['depth'].append(rendered.depth.astype(np.float16))
+        parts['semantics'].append(rendered.semantics)
+        parts['focal'].append(np.asarray(rendered.focal, np.float32))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def fill_pool(
+    root: Path,
+    domain: str,
+    *,
+    samples: int,
+    sizes: Sequence[tuple[int, int]],
+    seed: int = 0,
+    shard_samples: int = 128,
+    device: str = 'cpu',
+    progress: Callable[[int], None] = lambda done: None,
+) -> int:
+    """
+    Render shards until the pool holds ``samples`` training samples of a domain.
+
+    Shards that exist are kept, so a killed run continues where it was. Shard k has the size
+    ``sizes[k % len(sizes)]`` and a seed of its own: the pool does not depend on interruptions.
+
+    Returns
+    -------
+    int
+        Number of shards rendered by this call.
+
+    """
+    rendered = 0
+    for number in range(-(-samples // shard_samples) + 1):  # and the held-out one
+        path = Path(root) / f'{domain}-{number:06d}'
+        if not path.exists():
+            size = sizes[number % len(sizes)]
+            arrays = render_shard(
+                domain, size, shard_samples, shard_seed(seed, domain, number), device=device
+            )
+            write_shard(path, arrays)
+            rendered += 1
+        progress(min(samples, number * shard_samples))
+    return rendered

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training batches: a pure function of the pool, the seed and the number of the update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.source.pool import Sample, SamplePool
+from mono_depth_ros.training.augmentation import canonical_depth, crop_to, jitter_colours
+from mono_depth_ros.training.config import PretrainConfig
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """
+    Labelled images of one size.
+
+    Attributes
+    ----------
+    rgb : Tensor, shape (B, 3, H, W)
+        Colours in [0, 1].
+    label : Tensor, shape (B, H, W)
+        Metres at the reference focal length; inf is the sky.
+    weight : Tensor, shape (B, H, W)
+        Weight of each pixel in the loss.
+    focal : float
+        Reference focal length in pixels of these images.
+
+    """
+
+    rgb: Tensor
+    label: Tensor
+    weight: Tensor
+    focal: float
+
+
+def label_weight(
+    label: NDArray[np.float32], min_depth: float, max_depth: float, far_weight: float
+) -> NDArray[np.float32]:
+    """Return 1 for a label in range, ``far_weight`` beyond it, 0 for missing or too near."""
+    weight = np.where(label < max_depth, 1.0, far_weight)
+    with np.errstate(invalid='ignore'):
+        usable = label >= min_depth  # False for NaN
+    return np.where(usable, weight, 0.0).astype(np.float32)
+
+
+def collate(samples: list[Sample], focal: float, config: PretrainConfig) -> Batch:
+    """Stack samples of one size, with labels at the reference focal length."""
+    rgb = torch.from_numpy(np.stack([sample.rgb for sample in samples]))
+    label = np.stack([canonical_depth(sample, focal) for sample in samples])
+    limit = config.headroom * config.max_depth
+    weight = label_weight(label, config.min_depth, limit, config.far_weight)
+    return Batch(
+        rgb.permute(0, 3, 1, 2).float() / 255,  # stays channels-last in memory
+        torch.from_numpy(label),
+        torch.from_numpy(weight),
+        focal,
+    )
+
+
+def training_batch(
+    pool: SamplePool, config: PretrainConfig, step: int, rank: int = 0, world: int = 1
+) -> Batch:
+    """
+    Draw and augment the batch of update ``step`` for one of ``world`` processes.
+
+    Raises
+    ------
+    DatasetError
+        If the pool is empty.
+
+    """
+    if len(pool) == 0:
+        raise DatasetError(f'no samples of {pool.domains} in {pool.root}: render some first')
+    phase = config.phase_at(step)
+    common = np.random.default_rng((config.seed, step))  # one size for all processes
+    size = phase.sizes[int(common.integers(len(phase.sizes)))]
+    rng = np.random.default_rng((config.seed, step, rank))
+    choices = pool.matching(size)
+    picked = choices[rng.integers(len(choices), size=max(2, phase.batch // world))]
+    samples = []
+    for index in picked:
+        sample = crop_to(pool[int(index)], size, rng, min_zoom=config.min_zoom)
+        rgb = jitter_colours(sample.rgb, rng, config.colour_strength)
+        samples.append(replace(sample, rgb=rgb))
+    return collate(samples, config.focal * phase.scale, config)
+
+
+def validation_batches(
+    pool: SamplePool, config: PretrainConfig, step: int, count: int = 128
+) -> Iterator[Batch]:
+    """Yield the held-out samples, not augmented, at the first size of the current phase."""
+    phase = config.phase_at(min(step, config.steps - 1))
+    for start in range(0, min(count, len(pool)), 16):
+        chosen = range(start, min(start + 16, count, len(pool)))
+        samples = [crop_to(pool[i], phase.sizes[0], None) for i in chosen]
+        yield collate(samples, config.focal * phase.scale, config)
+
+
+class Prefetcher:
+    """Prepares the next batches in threads while the network trains on the current one."""
+
+    def __init__(
+        self, pool: SamplePool, config: PretrainConfig, rank: int = 0, world: int = 1
+    ) -> None:
+        self._arguments = (pool, config, rank, world)
+        self._executor = ThreadPoolExecutor(config.workers)
+        self._ahead: dict[int, Future[Batch]] = {}
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of ``step`` and start on those after it."""
+        pool, config, rank, world = self._arguments
+        for wanted in range(step, min(config.steps, step + 1 + config.workers)):
+            if wanted not in self._ahead:
+                self._ahead[wanted] = self._executor.submit(
+                    training_batch, pool, config, wanted, rank, world
+                )
+        return self._ahead.pop(step).result()
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._executor.shutdown(cancel_futures=True)
