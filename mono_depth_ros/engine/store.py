@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The store: every version of the network that a robot made for itself, and which one is in use.
+
+::
+
+    versions/<n>-<sha8>/{model.onnx, weights.safetensors, manifest.json}    never change
+    versions/<n>-<sha8>/bad    why it must not run again
+    current                    link to the version in use; none means the shipped network
+    history.json               versions that were in use, oldest first
+    engines/                   plans built from them
+
+Whatever is written gets a temporary name, is flushed, and is renamed: a kill or a power cut at
+any instant leaves the store as it was before or as it is after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+from dataclasses import asdict
+import datetime
+import json
+import os
+from pathlib import Path
+import shutil
+from typing import Any
+
+from mono_depth_ros.engine import durable
+from mono_depth_ros.engine.store_reader import (
+    BAD,
+    CURRENT,
+    default_store_path,
+    digest_of,
+    HISTORY,
+    MANIFEST,
+    MODEL,
+    number_of,
+    Reading,
+    SHIPPED,
+    StoreReader,
+    Version,
+    WEIGHTS,
+)
+from mono_depth_ros.errors import StoreError
+from mono_depth_ros.manifest import Manifest, read_manifest
+
+__all__ = ['Reading', 'StoreReader', 'Version', 'VersionStore', 'default_store_path']
+
+_WAIT_S = 10.0
+
+
+class VersionStore(StoreReader):
+    """
+    Versions on disk; many may read, one writes at a time, each verb complete in itself.
+
+    The first writer makes the folder.
+    """
+
+    def add(
+        self,
+        onnx_path: Path,
+        weights_path: Path | None = None,
+        *,
+        made: dict[str, Any] | None = None,
+    ) -> Version:
+        """
+        Copy a network into the store; it is not in use until it is promoted.
+
+        A network that is there already is not added twice: its version is returned.
+
+        Raises
+        ------
+        ModelError
+            If the network is not one of this package's form.
+        StoreError
+            If the store cannot be written.
+
+        """
+        manifest = read_manifest(Path(onnx_path))
+        with self._writing('add a version'):
+            digest = durable.sha256(Path(onnx_path))
+            for version in self.versions():
+                if version.files[MODEL] == digest and not self._problem(version.name, False):
+                    return version
+            number = max((number_of(name) for name in self._names()), default=0) + 1
+            name = f'{number}-{digest[:8]}'
+            temporary = self.versions_path / f'{durable.TEMPORARY}{os.getpid()}-{name}'
+            sources = {MODEL: onnx_path, **({WEIGHTS: weights_path} if weights_path else {})}
+            try:
+                self._fill(temporary, sources, manifest, made or {})
+                durable.replace(temporary, self.versions_path / name)
+            finally:
+                durable.remove(temporary)
+            return self._read(name)
+
+    def promote(self, version: Version | str | int, *, force: bool = False) -> Version:
+        """
+        Make a version the one in use.
+
+        ``force`` lets a version run that was marked bad, and takes the mark away.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged, marked bad, not there, or the store cannot be written.
+
+        """
+        with self._writing('promote a version'):
+            chosen = self.find(version.name if isinstance(version, Version) else version)
+            if chosen.bad and force:
+                (chosen.path / BAD).unlink(missing_ok=True)
+                durable.sync(chosen.path)
+            problem = self._problem(chosen.name)
+            if problem:
+                raise StoreError(f'version {chosen.name} {problem}: it is not put in use')
+            if chosen.name != self.current_name():
+                # First the history: the predecessor must be known before it stops being current.
+                self._write_history([*self._history(), chosen.name])
+                self._point_to(chosen.name)
+            return self._read(chosen.name)
+
+    def rollback(self, reason: str) -> Version | None:
+        """
+        Mark the version in use bad and go back to the last usable one before it.
+
+        Returns
+        -------
+        Version or None
+            What is in use now; None is the shipped network.
+
+        Raises
+        ------
+        StoreError
+            If the shipped network is in use already, or the store cannot be written.
+
+        """
+        with self._writing('roll back'):
+            name = self.current_name()
+            if name is None:
+                raise StoreError(f'nothing to roll back in {self.root}: {SHIPPED} is in use')
+            # First the mark: from here on every reader falls back by itself.
+            self._mark_bad(name, reason)
+            earlier = self._earlier(name)
+            self._point_to(earlier[-1] if earlier else None)
+            self._write_history(earlier)
+            return self._read(earlier[-1]) if earlier else None
+
+    def mark_bad(self, version: Version | str | int, reason: str) -> None:
+        """Record why a version must not run; readers fall back from it at once."""
+        with self._writing('mark a version bad'):
+            chosen = self.find(version.name if isinstance(version, Version) else version)
+            self._mark_bad(chosen.name, reason)
+
+    def prune(self, keep: int = 3) -> list[str]:
+        """Remove all but the last ``keep`` versions, the one in use and the one before it."""
+        with self._writing('prune'):
+            current = self.current_name()
+            spared = set(self._names()[-keep:] if keep > 0 else ())
+            if current is not None:
+                spared |= {current, *self._earlier(current)[-1:]}
+            removed = [name for name in self._names() if name not in spared]
+            for name in removed:
+                # Renamed first: a version is there whole or not at all.
+                doomed = self.versions_path / f'{durable.TEMPORARY}{name}'
+                durable.replace(self.versions_path / name, doomed)
+                durable.remove(doomed)
+            return removed
+
+    @contextlib.contextmanager
+    def claim(self, who: str) -> Iterator[None]:
+        """
+        Be the only one that adapts with this store, for as long as the context lasts.
+
+        The verbs stay open to others, so that a person may still roll back.
+
+        Raises
+        ------
+        StoreError
+            If another process has claimed it; the message says which.
+
+        """
+        self._make_folders()
+        with durable.locked(self.root / 'adapter.lock', who):
+            yield
+
+    @contextlib.contextmanager
+    def _writing(self, action: str) -> Iterator[None]:
+        self._make_folders()
+        lock = durable.locked(self.root / 'lock', durable.program(), wait_s=_WAIT_S)
+        with lock:
+            try:
+                durable.clean(self.root)
+                durable.clean(self.versions_path)
+                yield
+            except OSError as error:
+                raise durable.store_error(f'{action} in {self.root}', error) from error
+
+    def _make_folders(self) -> None:
+        try:
+            self.versions_path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise durable.store_error(f'make the store {self.root}', error) from error
+
+    def _write_history(self, names: list[str]) -> None:
+        durable.write_text(self.root, self.root / HISTORY, json.dumps(names[-100:]))
+
+    def _point_to(self, name: str | None) -> None:
+        if name is None:
+            (self.root / CURRENT).unlink(missing_ok=True)
+            durable.sync(self.root)
+            return
+        temporary = self.root / f'{durable.TEMPORARY}{os.getpid()}-{CURRENT}'
+        os.symlink(Path('versions') / name, temporary)
+        durable.replace(temporary, self.root / CURRENT)
+
+    def _mark_bad(self, name: str, reason: str) -> None:
+        if (self.versions_path / name).is_dir():
+            path = self.versions_path / name / BAD
+            durable.write_text(self.root, path, reason.strip() or 'no reason given')
+
+    def _fill(
+        self, folder: Path, sources: dict[str, Path], manifest: Manifest, made: dict[str, Any]
+    ) -> None:
+        folder.mkdir()
+        for name, source in sources.items():
+            shutil.copyfile(source, folder / name)
+            durable.sync(folder / name)
+        values: dict[str, Any] = {
+            **asdict(manifest),
+            'created': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+            'files': {name: durable.sha256(folder / name) for name in sources},
+            'made': made,
+        }
+        values = json.loads(json.dumps(values, default=_plain))
+        values['digest'] = digest_of(values)
+        (folder / MANIFEST).write_text(json.dumps(values, indent=1) + '\n')
+        durable.sync(folder / MANIFEST)
+        durable.sync(folder)
+
+
+def _plain(value: Any) -> Any:
+    """Make JSON of what others keep in ``made``: numpy scalars, paths."""
+    return value.item() if hasattr(value, 'item') else str(value)

@@ -1,0 +1,256 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Read the store of network versions: which there are, which is in use, what is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+import hashlib
+import json
+import os
+from pathlib import Path
+import re
+from typing import Any
+
+from mono_depth_ros.engine import durable
+from mono_depth_ros.errors import ModelError, StoreError
+from mono_depth_ros.manifest import Manifest
+
+MODEL, WEIGHTS, MANIFEST, BAD = 'model.onnx', 'weights.safetensors', 'manifest.json', 'bad'
+CURRENT, HISTORY = 'current', 'history.json'
+SHIPPED = 'the shipped network'
+_NAME = re.compile(r'(\d+)-([0-9a-f]{8})')
+
+
+@dataclass(frozen=True)
+class Version:
+    """
+    One version in the store.
+
+    Attributes
+    ----------
+    name : str
+        ``<number>-<first 8 digits of the SHA-256 of model.onnx>``.
+    path : Path
+        Its folder.
+    manifest : Manifest
+        What the network is.
+    files : dict
+        SHA-256 of each file, in hexadecimal.
+    created : str
+        When it was added, ISO 8601, UTC.
+    made : dict
+        How it was made: parent, mode, verdict, whatever the writer wants kept.
+    bad : str
+        Why it must not run, empty if it may.
+
+    """
+
+    name: str
+    path: Path
+    manifest: Manifest
+    files: dict[str, str]
+    created: str
+    made: dict[str, Any] = field(default_factory=dict)
+    bad: str = ''
+
+    @property
+    def number(self) -> int:
+        """Order in which versions were added, from 1."""
+        return number_of(self.name)
+
+    @property
+    def onnx_path(self) -> Path:
+        """The network as every engine reads it."""
+        return self.path / MODEL
+
+    @property
+    def weights_path(self) -> Path | None:
+        """Its weights for further training, if they were kept."""
+        return self.path / WEIGHTS if WEIGHTS in self.files else None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """
+    What a reader should run: a version, or the shipped network where it is None.
+
+    ``reason`` is empty unless the store is damaged; then it says what was found and what is
+    used instead.
+    """
+
+    version: Version | None
+    reason: str = ''
+
+
+def default_store_path() -> Path:
+    """Return ``$ROS_HOME/mono_depth``, by default ``~/.ros/mono_depth``."""
+    ros_home = os.environ.get('ROS_HOME')
+    return (Path(ros_home) if ros_home else Path.home() / '.ros') / 'mono_depth'
+
+
+class StoreReader:
+    """
+    Versions on disk, read without a lock: nothing that has its name is ever changed in place.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Folder of the store; `default_store_path` by default. It need not exist.
+
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = Path(root).expanduser() if root else default_store_path()
+
+    @property
+    def versions_path(self) -> Path:
+        """Folder of the versions."""
+        return self.root / 'versions'
+
+    @property
+    def engines_path(self) -> Path:
+        """Folder of the plans that were built from versions."""
+        return self.root / 'engines'
+
+    def versions(self) -> list[Version]:
+        """Return the readable versions, oldest first; `verify` tells about the others."""
+        versions = []
+        for name in self._names():
+            with contextlib.suppress(StoreError):
+                versions.append(self._read(name))
+        return versions
+
+    def find(self, name: str | int) -> Version:
+        """Return a version by name or number; StoreError if it is damaged or not there."""
+        for known in self._names():
+            if str(name) in (known, known.split('-')[0]):
+                return self._read(known)
+        known_names = ', '.join(self._names()) or 'none'
+        raise StoreError(f'no version {name} in {self.root}, there is: {known_names}')
+
+    def current_name(self) -> str | None:
+        """Return the name that ``current`` points to, whatever is there; None if it is not set."""
+        try:
+            return Path(os.readlink(self.root / CURRENT)).name
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise durable.store_error(f'read the link {self.root / "current"}', error) from error
+
+    def read_current(self) -> Reading:
+        """
+        Return the version in use, or, if it is damaged, the one in use before it.
+
+        Never raises: a robot with a broken store runs the shipped network and says why.
+        """
+        try:
+            name = self.current_name()
+            if name is None:
+                return Reading(None)
+            problem = self._problem(name)
+            if not problem:
+                return Reading(self._read(name))
+            earlier = self._earlier(name)
+            fallback = self._read(earlier[-1]) if earlier else None
+        except StoreError as error:
+            return Reading(None, f'{error}; using {SHIPPED}')
+        used = fallback.name if fallback else SHIPPED
+        return Reading(fallback, f'version {name} in {self.root} {problem}; using {used}')
+
+    def candidate(self) -> Version | None:
+        """
+        Return the version waiting to be tried: the newest, if nobody has tried it yet.
+
+        It was never promoted, and is neither bad nor damaged.
+        """
+        names = self._names()
+        if not names or names[-1] in self._history():
+            return None
+        if names[-1] == self.current_name():
+            return None
+        return None if self._problem(names[-1]) else self._read(names[-1])
+
+    def verify(self) -> dict[str, str]:
+        """Check the files of every version against their hashes; return what is wrong, by name."""
+        problems = {name: self._problem(name, bad_is_wrong=False) for name in self._names()}
+        name = self.current_name()
+        if name is not None and name not in problems:
+            problems['current'] = f'points to {name}, which is not there'
+        return {name: problem for name, problem in problems.items() if problem}
+
+    def _names(self) -> list[str]:
+        """Return the names of all versions, damaged ones too, oldest first."""
+        try:
+            names = [name for name in os.listdir(self.versions_path) if _NAME.fullmatch(name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise durable.store_error(f'read the store {self.root}', error) from error
+        return sorted(names, key=number_of)
+
+    def _read(self, name: str) -> Version:
+        path = self.versions_path / name
+        try:
+            text = (path / MANIFEST).read_text()
+            values = json.loads(text)
+            if values.pop('digest') != digest_of(values):
+                raise ValueError('its digest does not match')
+            if not values['files'][MODEL].startswith(name.split('-')[1]):
+                raise ValueError('it belongs to another version')
+            bad = (path / BAD).read_text() if (path / BAD).exists() else ''
+            return Version(
+                name=name,
+                path=path,
+                manifest=Manifest.from_json(text),
+                files=values['files'],
+                created=values['created'],
+                made=values['made'],
+                bad=bad,
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ModelError) as error:
+            raise StoreError(f'version {name} in {self.root} has a damaged {MANIFEST}') from error
+
+    def _problem(self, name: str, bad_is_wrong: bool = True) -> str:
+        """Say why a version cannot be used; empty if it can."""
+        try:
+            if not _NAME.fullmatch(name) or not (self.versions_path / name).is_dir():
+                return 'is not there'
+            version = self._read(name)
+            for file, digest in version.files.items():
+                if not (version.path / file).is_file():
+                    return f'has lost {file}'
+                if durable.sha256(version.path / file) != digest:
+                    return f'has a damaged {file}'
+        except StoreError:
+            return f'has a damaged {MANIFEST}'
+        except OSError as error:
+            return f'cannot be read: {error.strerror}'
+        return f'is marked bad ({version.bad})' if version.bad and bad_is_wrong else ''
+
+    def _earlier(self, name: str) -> list[str]:
+        """Return the versions in use before this one, oldest first, up to the last usable one."""
+        history = self._history()
+        if name in history:
+            history = history[: len(history) - 1 - history[::-1].index(name)]
+        while history and (history[-1] == name or self._problem(history[-1])):
+            history.pop()
+        return history
+
+    def _history(self) -> list[str]:
+        try:
+            names = json.loads((self.root / HISTORY).read_text())
+            return [name for name in names if isinstance(name, str)]
+        except (OSError, ValueError, TypeError):
+            return []  # then there is nothing to fall back to but the shipped network
+
+
+def number_of(name: str) -> int:
+    """Return the number a version was given when it was added."""
+    return int(name.split('-')[0])
+
+
+def digest_of(values: dict[str, Any]) -> str:
+    """Return a digest of everything in a manifest.json but the digest itself."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
