@@ -69,10 +69,11 @@ def resize_depth(
 
 def _depth_edges(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Mark (255) the pixels whose 3x3 neighbourhood spans two surfaces or a missing pixel."""
+    if np.isnan(depth.min()):
+        depth = np.nan_to_num(depth)  # 0 is an edge to every surface; OpenCV may skip a NaN
     farthest = cv2.dilate(depth, _NEIGHBOURS)
     nearest = cv2.erode(depth, _NEIGHBOURS)
-    # Written so that a NaN, which compares false, counts as an edge.
-    return (~(farthest <= nearest * EDGE_RATIO)).astype(np.uint8) * 255
+    return (farthest > nearest * EDGE_RATIO).astype(np.uint8) * 255
 
 
 def limit_depth(
