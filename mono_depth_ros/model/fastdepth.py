@@ -167,6 +167,7 @@ class FastDepth(nn.Module):
                 deviation = math.sqrt(2.0 * module.groups / fan_out)
                 nn.init.normal_(module.weight, std=deviation)
         nn.init.normal_(self.head.weight, std=0.01)
+        assert self.head.bias is not None
         nn.init.constant_(self.head.bias, 0.5 * math.log(self.min_depth * self.max_depth) + 0.5)
 
     def log_depth(self, rgb: Tensor, focal: float | None = None) -> tuple[Tensor, Tensor]:

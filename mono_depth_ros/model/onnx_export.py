@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from mono_depth_ros.errors import ModelError
+from mono_depth_ros.manifest import Manifest, METADATA_KEY
+from mono_depth_ros.model.checkpoint import write_atomic
+from mono_depth_ros.model.fastdepth import FastDepth, POSITION_BLOCK, Separable, SKIPS
 import numpy as np
 from numpy.typing import NDArray
 import onnx
 from onnx import helper, numpy_helper, TensorProto
 import torch
 from torch import nn
-
-from mono_depth_ros.errors import ModelError
-from mono_depth_ros.manifest import Manifest, METADATA_KEY
-from mono_depth_ros.model.checkpoint import write_atomic
-from mono_depth_ros.model.fastdepth import FastDepth, POSITION_BLOCK, SKIPS
 
 OPSET = 17
 INPUT, OUTPUT = 'image', 'depth'
@@ -36,7 +36,7 @@ class GraphWriter:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
-    def add(self, kind: str, *inputs: str, name: str = '', **attributes: object) -> str:
+    def add(self, kind: str, *inputs: str, name: str = '', **attributes: Any) -> str:
         """Add a node with one output."""
         name = name or f'{kind.lower()}_{len(self.nodes)}'
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name, **attributes))
@@ -49,17 +49,25 @@ class GraphWriter:
         self.constants.setdefault(name, numpy_helper.from_array(array, name))
         return name
 
+    def separable(self, x: str, name: str, block: nn.Module) -> str:
+        """Add a depthwise and a pointwise convolution."""
+        assert isinstance(block, Separable)
+        x = self.convolution(x, f'{name}.depthwise', block[0], block[1])
+        return self.convolution(x, f'{name}.pointwise', block[3], block[4])
+
     def convolution(
         self,
         x: str,
         name: str,
-        conv: nn.Conv2d,
-        norm: nn.BatchNorm2d | None = None,
+        conv: nn.Module,
+        norm: nn.Module | None = None,
         *,
         scale: float = 1.0,
         relu: bool = True,
     ) -> str:
         """Add a convolution with its batch norm folded in, for inputs multiplied by 1/scale."""
+        assert isinstance(conv, nn.Conv2d)
+        assert norm is None or isinstance(norm, nn.BatchNorm2d)
         weight, bias = folded(conv, norm)
         x = self.add(
             'Conv',
@@ -124,8 +132,7 @@ def build_graph(network: FastDepth) -> GraphWriter:
     x = graph.convolution(x, 'stem', stem[0], stem[1], scale=1 / 255)
     skips = {}
     for number, block in enumerate(network.encoder, start=1):
-        x = graph.convolution(x, f'conv{number}.depthwise', block[0], block[1])
-        x = graph.convolution(x, f'conv{number}.pointwise', block[3], block[4])
+        x = graph.separable(x, f'conv{number}', block)
         if number == POSITION_BLOCK and network.position is not None:
             slopes = _slopes(graph, x, network.focal, step=4)
             hidden = graph.convolution(slopes, 'position.hidden', network.position[0])
@@ -138,8 +145,7 @@ def build_graph(network: FastDepth) -> GraphWriter:
             skips[number] = x
     scales = graph.constant('scales', np.array([1, 1, 2, 2], np.float32))
     for number, block in enumerate(network.decoder, start=1):
-        x = graph.convolution(x, f'decode{number}.depthwise', block[0], block[1])
-        x = graph.convolution(x, f'decode{number}.pointwise', block[3], block[4])
+        x = graph.separable(x, f'decode{number}', block)
         if number <= len(SKIPS):
             x = graph.add(
                 'Resize',

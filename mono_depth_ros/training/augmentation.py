@@ -78,7 +78,7 @@ def _nearest(source: int, target: int) -> NDArray[np.intp]:
 
 def canonical_depth(sample: Sample, focal: float) -> NDArray[np.float32]:
     """Return the depth that a camera of focal length ``focal`` would see in the same image."""
-    return sample.depth.astype(np.float32) * np.float32(focal / sample.focal)
+    return np.asarray(sample.depth.astype(np.float32) * np.float32(focal / sample.focal))
 
 
 def jitter_colours(
@@ -121,4 +121,4 @@ def _tone_curves(middle: float, rng: np.random.Generator, strength: float) -> ND
     level = np.arange(256)[:, None] / 255
     level = (middle + (level - middle) * contrast) * brightness * rng.uniform(0.9, 1.1, 3)
     level = level.clip(0, 1) ** math.exp(rng.uniform(-strength, strength))
-    return (level * 255 + 0.5).astype(np.uint8)[None]  # (1, 256, 3)
+    return np.asarray(level * 255 + 0.5, np.uint8)[None]  # (1, 256, 3)

@@ -17,11 +17,14 @@ from typing import Any
 from mono_depth_ros.errors import ModelError
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import (
+    load_network,
     load_training_state,
+    MANIFEST,
     save_network,
     save_training_state,
 )
 from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.onnx_export import export_onnx
 from mono_depth_ros.source.pool import SamplePool
 from mono_depth_ros.training.average import WeightAverage
 from mono_depth_ros.training.batches import Batch, Prefetcher, validation_batches
@@ -85,7 +88,7 @@ def build_optimiser(network: nn.Module, config: PretrainConfig) -> torch.optim.O
     """AdamW; norms, biases and depthwise kernels do not decay."""
     decayed = [p for p in network.parameters() if p.ndim == 4 and p.shape[1] > 1]
     kept = [p for p in network.parameters() if not (p.ndim == 4 and p.shape[1] > 1)]
-    groups = [{'params': decayed}, {'params': kept, 'weight_decay': 0.0}]
+    groups: list[dict[str, Any]] = [{'params': decayed}, {'params': kept, 'weight_decay': 0.0}]
     return torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
 
 
@@ -364,3 +367,9 @@ def _starts(config: PretrainConfig) -> list[int]:
         starts.append(total)
         total += phase.steps
     return starts
+
+
+def export_run(output: Path) -> None:
+    """Write ``model.onnx`` from the averaged network of a run."""
+    manifest = Manifest.from_json((output / MANIFEST).read_text())
+    export_onnx(load_network(output), manifest, output / 'model.onnx')

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth pretrain`: render procedural scenes and train a network on them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, TYPE_CHECKING
+
+from mono_depth_ros.errors import ConfigError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import typer
+
+if TYPE_CHECKING:
+    from mono_depth_ros.training.config import PretrainConfig
+
+
+def pretrain(
+    output: Annotated[Path, typer.Option(help='Folder of the run; an interrupted run goes on.')],
+    config: Annotated[
+        Path | None, typer.Option(help='YAML file of settings, see config/pretrain.yaml.')
+    ] = None,
+    pool: Annotated[
+        Path | None, typer.Option(help='Folder of the rendered scenes [OUTPUT/pool].')
+    ] = None,
+    device: Annotated[str, typer.Option(help='auto, cpu or cuda.')] = 'auto',
+    render: Annotated[
+        bool, typer.Option(help='Render scenes that the pool lacks before training.')
+    ] = True,
+    render_only: Annotated[
+        bool, typer.Option('--render-only', help='Render the scenes, then stop.')
+    ] = False,
+) -> None:
+    """
+    Train a depth network from scratch on the procedural world.
+
+    OUTPUT gets model.onnx, weights.safetensors, manifest.json, log.csv and training.pt. A killed
+    run continues with the same command. To train while the scenes are being rendered, run
+    --render-only in one process and --no-render in another. Several GPUs: `torchrun
+    --nproc-per-node N -m mono_depth_ros.cli.pretrain --output RUN`.
+    """
+    from mono_depth_ros.training.config import PretrainConfig, read_pretrain_config
+
+    settings = PretrainConfig() if config is None else read_pretrain_config(config)
+    pool = pool or output / 'pool'
+    main = os.environ.get('RANK', '0') == '0'
+    if render_only and not render:
+        raise ConfigError('--render-only and --no-render contradict each other')
+    if render and (main or render_only):
+        render_scenes(settings, pool, device)
+    if not render_only:
+        train(settings, pool, output, device, main)
+
+
+def _progress(shown: bool = True) -> Progress:
+    return Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn('{task.fields[scores]}'),
+        disable=not shown,
+    )
+
+
+def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:
+    """Render what the pool lacks, with a progress bar."""
+    from mono_depth_ros.source.pool import fill_pool
+    import torch
+
+    if device == 'auto':
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    with _progress() as bar:
+        for domain in settings.domains:
+            task = bar.add_task(f'render {domain}', total=settings.samples, scores='')
+            fill_pool(
+                pool,
+                domain,
+                samples=settings.samples,
+                sizes=settings.render_sizes,
+                seed=settings.seed,
+                device=device,
+                progress=lambda done, task=task: bar.update(task, completed=done),
+            )
+
+
+def train(settings: PretrainConfig, pool: Path, output: Path, device: str, main: bool) -> None:
+    """Train with a progress bar, then export the averaged network."""
+    from mono_depth_ros.training.pretrain import export_run
+    from mono_depth_ros.training.pretrain import pretrain as run
+
+    with _progress(main) as bar:
+        task = bar.add_task('train', total=settings.steps, scores='')
+
+        def show(done: int, steps: int, scores: dict[str, float]) -> None:
+            text = '  '.join(f'{name} {value:.3g}' for name, value in scores.items())
+            bar.update(task, completed=done, total=steps, scores=text)
+
+        result = run(settings, pool, output, device=device, progress=show)
+    if main:
+        export_run(output)
+        state = 'finished' if result.finished else 'stopped early; the same command continues'
+        Console().print(f'{state}: {result.step} updates, {result.skipped} skipped, in {output}')
+
+
+if __name__ == '__main__':
+    typer.run(pretrain)

@@ -1,0 +1,304 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Depth metrics, alignments and evaluation crops, for one image at a time.
+
+Scores of a data set are the mean over its images of the values per image. A pixel counts where
+its true depth lies in (min_depth, max_depth) and inside the crop, and the prediction is finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mono_depth_ros.errors import ConfigError, ShapeError
+import numpy as np
+from numpy.typing import NDArray
+
+ALIGNMENTS = ('none', 'median', 'lstsq', 'robust')
+METRICS = (
+    'abs_rel',
+    'sq_rel',
+    'rmse',
+    'rmse_log',
+    'log10',
+    'silog',
+    'delta1',
+    'delta2',
+    'delta3',
+    'mae',
+    'irmse',
+    'imae',
+)
+# (top, bottom, left, right) as fractions of the image; nyu is [45:471, 41:601] of 480x640.
+CROPS: dict[str, tuple[float, float, float, float] | None] = {
+    'none': None,
+    'garg': (0.40810811, 0.99189189, 0.03594771, 0.96405229),
+    'eigen': (0.3324324, 0.91351351, 0.0359477, 0.96405229),
+    'nyu': (45 / 480, 471 / 480, 41 / 640, 601 / 640),
+}
+
+Depth = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """
+    How images are scored.
+
+    Attributes
+    ----------
+    align : str
+        ``none`` (metres as they are), ``median`` (one factor), ``lstsq`` (least squares scale and
+        shift in disparity) or ``robust`` (median and mean deviation in disparity).
+    min_depth, max_depth : float
+        Range of true depth that counts [m]; predictions are limited to it.
+    crop : str
+        ``none``, ``garg``, ``eigen`` (KITTI) or ``nyu``.
+
+    """
+
+    align: str = 'none'
+    min_depth: float = 1e-3
+    max_depth: float = 10.0
+    crop: str = 'none'
+
+    def __post_init__(self) -> None:
+        if self.align not in ALIGNMENTS:
+            raise ConfigError(f'align must be one of {ALIGNMENTS}, got {self.align!r}')
+        if self.crop not in CROPS:
+            raise ConfigError(f'crop must be one of {tuple(CROPS)}, got {self.crop!r}')
+        if not 0 < self.min_depth < self.max_depth:
+            raise ConfigError(
+                f'need 0 < min_depth < max_depth, got {self.min_depth} and {self.max_depth}'
+            )
+
+
+def crop_mask(shape: tuple[int, int], crop: str) -> Mask:
+    """Return the pixels (H, W) inside an evaluation crop."""
+    mask = np.ones(shape, bool)
+    fractions = CROPS[crop]
+    if fractions is not None:
+        rows, columns = shape
+        top, bottom, left, right = (
+            round(fraction * side) if crop == 'nyu' else int(fraction * side)
+            for fraction, side in zip(fractions, (rows, rows, columns, columns), strict=True)
+        )
+        mask[:] = False
+        mask[top:bottom, left:right] = True
+    return mask
+
+
+def valid_mask(predicted: Depth, true: Depth, protocol: Protocol) -> Mask:
+    """
+    Return the pixels that count.
+
+    Raises
+    ------
+    ShapeError
+        If both maps are not of the same shape (H, W).
+
+    """
+    if predicted.shape != true.shape or true.ndim != 2:
+        raise ShapeError(
+            f'prediction {predicted.shape} and ground truth {true.shape} must both be (H, W)'
+        )
+    with np.errstate(invalid='ignore'):
+        inside = (true > protocol.min_depth) & (true < protocol.max_depth)
+    return inside & np.isfinite(predicted) & crop_mask(true.shape, protocol.crop)
+
+
+def align_median(predicted: Depth, true: Depth) -> Depth:
+    """Multiply the prediction by median(true) / median(predicted)."""
+    return np.asarray(predicted * (np.median(true) / max(float(np.median(predicted)), 1e-9)))
+
+
+def align_lstsq(predicted: Depth, true: Depth, max_depth: float) -> Depth:
+    """
+    Fit scale and shift of the predicted disparity to the true one by least squares (MiDaS).
+
+    The aligned disparity is at least 1 / max_depth.
+    """
+    disparity = 1 / np.maximum(predicted, 1e-9)
+    columns = np.stack([disparity, np.ones_like(disparity)], axis=1)
+    (scale, shift), *_ = np.linalg.lstsq(columns, 1 / true, rcond=None)
+    return np.asarray(1 / np.maximum(scale * disparity + shift, 1 / max_depth))
+
+
+def align_robust(predicted: Depth, true: Depth, max_depth: float) -> Depth:
+    """
+    Match median and mean absolute deviation of the predicted disparity to the true one.
+
+    The aligned disparity is at least 1 / max_depth. A prediction without any relief becomes the
+    median of the truth.
+    """
+    disparity, wanted = 1 / np.maximum(predicted, 1e-9), 1 / true
+    middle, target = np.median(disparity), np.median(wanted)
+    deviation = np.mean(np.abs(disparity - middle))
+    scale = np.mean(np.abs(wanted - target)) / deviation if deviation > 1e-9 else 0.0
+    return np.asarray(1 / np.maximum((disparity - middle) * scale + target, 1 / max_depth))
+
+
+def aligned(predicted: Depth, true: Depth, protocol: Protocol) -> Depth:
+    """Align the valid pixels (N,) of a prediction, then limit it to the range of the protocol."""
+    if protocol.align == 'median':
+        predicted = align_median(predicted, true)
+    elif protocol.align == 'lstsq':
+        predicted = align_lstsq(predicted, true, protocol.max_depth)
+    elif protocol.align == 'robust':
+        predicted = align_robust(predicted, true, protocol.max_depth)
+    return np.clip(predicted, protocol.min_depth, protocol.max_depth)
+
+
+def depth_metrics(predicted: Depth, true: Depth) -> dict[str, float]:
+    """
+    Score matching positive depths (N,) in metres.
+
+    Returns
+    -------
+    dict
+        abs_rel, sq_rel (m), rmse (m), rmse_log, log10, silog (x 100, no variance factor),
+        delta1, delta2, delta3 (ratio below 1.25, 1.25^2, 1.25^3), mae (m), irmse and imae (1/m).
+
+    """
+    predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
+    error = predicted - true
+    log_error = np.log(predicted) - np.log(true)
+    inverse = 1 / predicted - 1 / true
+    ratio = np.maximum(predicted / true, true / predicted)
+    values = {
+        'abs_rel': np.mean(np.abs(error) / true),
+        'sq_rel': np.mean(error**2 / true),
+        'rmse': np.sqrt(np.mean(error**2)),
+        'rmse_log': np.sqrt(np.mean(log_error**2)),
+        'log10': np.mean(np.abs(log_error)) / np.log(10),
+        'silog': 100 * np.std(log_error),
+        **{f'delta{k}': np.mean(ratio < 1.25**k) for k in (1, 2, 3)},
+        'mae': np.mean(np.abs(error)),
+        'irmse': np.sqrt(np.mean(inverse**2)),
+        'imae': np.mean(np.abs(inverse)),
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def score_image(predicted: Depth, true: Depth, protocol: Protocol) -> dict[str, float] | None:
+    """
+    Score one image.
+
+    Parameters
+    ----------
+    predicted, true : np.ndarray, shape (H, W)
+        Metres along the optical axis; NaN where missing.
+    protocol : Protocol
+        Alignment, range and crop.
+
+    Returns
+    -------
+    dict or None
+        The metrics, ``scale`` (median true / median predicted before alignment) and ``coverage``
+        (fraction of the labelled pixels that have a prediction); None without a valid pixel.
+
+    Raises
+    ------
+    ShapeError
+        If both maps are not of the same shape (H, W).
+
+    """
+    mask = valid_mask(predicted, true, protocol)
+    if not mask.any():
+        return None
+    labelled = valid_mask(np.zeros_like(true), true, protocol)
+    p, t = predicted[mask].astype(np.float64), true[mask].astype(np.float64)
+    return {
+        **depth_metrics(aligned(p, t, protocol), t),
+        'scale': float(np.median(t) / max(float(np.median(p)), 1e-9)),
+        'coverage': float(mask.sum() / labelled.sum()),
+    }
+
+
+def mean_scores(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """
+    Average the scores of images, each image counting the same.
+
+    Returns
+    -------
+    dict
+        The mean of every value, ``images``, and ``scale_spread``: the standard deviation of
+        ln(scale), 0 if one factor would fit every image; empty without images.
+
+    """
+    rows = list(scores)
+    if not rows:
+        return {}
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    scales = np.array([row['scale'] for row in rows if 'scale' in row])
+    if scales.size:
+        means['scale_spread'] = float(np.std(np.log(np.maximum(scales, 1e-9))))
+    return {**means, 'images': float(len(rows))}
+
+
+def range_table(
+    predicted: Depth, true: Depth, edges: Iterable[float], protocol: Protocol
+) -> list[dict[str, float]]:
+    """Return abs_rel, delta1 and the number of pixels between each two edges of true depth."""
+    mask = valid_mask(predicted, true, protocol)
+    t = true[mask].astype(np.float64)
+    p = aligned(predicted[mask].astype(np.float64), t, protocol) if t.size else t
+    limits, rows = list(edges), []
+    for near, far in pairwise(limits):
+        chosen = (t >= near) & (t < far)
+        row = {'near': near, 'far': far, 'pixels': float(chosen.sum())}
+        if chosen.any():
+            scores = depth_metrics(p[chosen], t[chosen])
+            row.update(abs_rel=scores['abs_rel'], delta1=scores['delta1'])
+        rows.append(row)
+    return rows
+
+
+def constant_baseline(true: Depth, protocol: Protocol) -> Depth:
+    """Return each image's own median true depth everywhere: what no network must fall short of."""
+    mask = valid_mask(np.zeros_like(true), true, protocol)
+    middle = float(np.median(true[mask])) if mask.any() else np.nan
+    return np.full(true.shape, middle, np.float32)
+
+
+def row_prior(depths: Iterable[Depth], rows: int) -> NDArray[np.float64]:
+    """
+    Return exp of the mean log depth per image row: the best guess without looking.
+
+    Parameters
+    ----------
+    depths : iterable of np.ndarray, shape (H, W)
+        Labelled depth of a source domain; pixels that are not finite and positive are left out.
+    rows : int
+        Length of the result; every image is read at this many evenly spaced heights.
+
+    Returns
+    -------
+    np.ndarray, shape (rows,)
+        Depth in metres of each row.
+
+    """
+    total, count = np.zeros(rows), np.zeros(rows)
+    for depth in depths:
+        lines = depth[((np.arange(rows) + 0.5) * depth.shape[0] / rows).astype(int)]
+        lines = lines.astype(np.float64)
+        known = np.isfinite(lines) & (lines > 0)
+        total += np.where(known, np.log(np.where(known, lines, 1.0)), 0.0).sum(1)
+        count += known.sum(1)
+    if not count.any():
+        return np.full(rows, np.nan)
+    height = np.arange(rows)
+    known_rows = count > 0
+    logs = np.interp(height, height[known_rows], total[known_rows] / count[known_rows])
+    return np.asarray(np.exp(logs))
+
+
+def row_prior_image(prior: NDArray[np.float64], shape: tuple[int, int]) -> Depth:
+    """Return the depth image (H, W) that a row prior predicts for any photograph."""
+    rows = (np.arange(shape[0]) + 0.5) * len(prior) / shape[0] - 0.5
+    line = np.exp(np.interp(rows, np.arange(len(prior)), np.log(prior)))
+    return np.repeat(line[:, None], shape[1], axis=1).astype(np.float32)
