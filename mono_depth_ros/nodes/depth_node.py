@@ -42,6 +42,8 @@ IMAGE_QOS = QoSProfile(
     history=qos_profile_sensor_data.history,
 )
 LOG_PERIOD_S = 5.0
+# So many seconds of lost images in a row are told in the log.
+LOSSY_SECONDS = 3
 
 
 class DepthNode(LifecycleNode):  # type: ignore[misc]
@@ -76,7 +78,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
         self._refused_size: tuple[int, int] | None = None
         self._statistics = FrameStatistics()
         self._state, self._problem = 'unconfigured', ''
-        self._told_of_losses = False
+        self._lossy_seconds = 0
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(1.0, self._publish_diagnostics)
         if self._config.autostart:
@@ -273,7 +275,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
         size = None
         if self._info is not None:
             size = (self._info.height, self._info.width)
-        if self._loader.load_in_background(size, partial(self._swap_soon, None, answer)):
+        on_done = partial(self._swap_soon, None, answer)
+        if self._loader.load_in_background(size, on_done, candidate=True):
             error = await answer
             response.success = error is None
             response.message = str(error or describe_engine(self._estimator.engine))
@@ -295,11 +298,14 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
-        if report.loses_images and not self._told_of_losses:
-            self._told_of_losses = True
+        self._lossy_seconds = self._lossy_seconds + 1 if report.loses_images else 0
+        # Discovery takes a moment, so one bad second says nothing.
+        if self._lossy_seconds == LOSSY_SECONDS:
+            sent = max(report.received + report.missing, report.infos)
             self.get_logger().warning(
-                f'{report.received} of {max(report.received + report.missing, report.infos)} '
-                f'images arrived in the last second: {TRANSPORT_REMEDY}'
+                f'{report.received} of {sent} images arrived in the last second: '
+                f'{TRANSPORT_REMEDY}',
+                once=True,
             )
 
 

@@ -12,15 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+import logging
 from pathlib import Path
 
 from mono_depth_ros.config import EngineConfig, OutputConfig
 from mono_depth_ros.engine.select import load_engine
-from mono_depth_ros.engine.store import default_store_path
+from mono_depth_ros.engine.store_reader import StoreReader
 from mono_depth_ros.errors import MonoDepthError
 from mono_depth_ros.model.registry import resolve_model
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
+
+logger = logging.getLogger(__name__)
 
 
 class EngineLoader:
@@ -45,7 +48,9 @@ class EngineLoader:
         """Say whether an engine is being loaded in the background."""
         return self._running is not None and not self._running.done()
 
-    def load(self, image_size: tuple[int, int] | None = None) -> DepthEstimator:
+    def load(
+        self, image_size: tuple[int, int] | None = None, *, candidate: bool = False
+    ) -> DepthEstimator:
         """
         Load the network that is in use now: that of the store, else the shipped or given one.
 
@@ -53,6 +58,8 @@ class EngineLoader:
         ----------
         image_size : tuple of int, optional
             (height, width) of the images [px], whose aspect ratio the input takes.
+        candidate : bool
+            Prefer the version of the store that waits to be tried.
 
         Raises
         ------
@@ -61,8 +68,10 @@ class EngineLoader:
 
         """
         config = self.config
-        store = Path(config.store).expanduser() if config.store else default_store_path()
-        model = resolve_model(config.model, store=store)
+        store = StoreReader(Path(config.store) if config.store else None)
+        model = resolve_model(config.model, store, candidate=candidate)
+        if model.warning:
+            logger.warning(model.warning)
         size = self._fixed_size
         if size is None and image_size is not None:
             size = input_size_for(model.manifest, image_size[1], image_size[0])
@@ -85,6 +94,8 @@ class EngineLoader:
         self,
         image_size: tuple[int, int] | None,
         on_done: Callable[[Future[DepthEstimator]], None],
+        *,
+        candidate: bool = False,
     ) -> bool:
         """
         Start loading; ``on_done`` is called in the background thread with the outcome.
@@ -97,7 +108,7 @@ class EngineLoader:
         """
         if self.busy:
             return False
-        self._running = self._thread.submit(self.load, image_size)
+        self._running = self._thread.submit(self.load, image_size, candidate=candidate)
         self._running.add_done_callback(on_done)
         return True
 
