@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 # Share of the pixels that may lie beyond each end of an automatic colour scale.
 OUTLIERS = 2.0
+# Turbo begins nearly black, which is kept for missing depth.
+FIRST_COLOUR = 20.0
 GAP = 4
 LABEL_HEIGHT = 24
 
@@ -69,12 +71,12 @@ def colour_depth(
         max_depth = max_depth or high
         min_depth = min(min_depth or low, 0.99 * max_depth)
     near, far = 1.0 / max(min_depth, 1e-3), 1.0 / max_depth
-    scale = 255.0 / (near - far)
+    scale = (255.0 - FIRST_COLOUR) / (near - far)
     with np.errstate(divide='ignore', invalid='ignore'):
-        level = (1.0 / depth - np.float32(far)) * np.float32(scale)
+        level = (1.0 / depth - np.float32(far)) * np.float32(scale) + np.float32(FIRST_COLOUR)
     missing = ~(np.isfinite(depth) & (depth > 0))
     level[missing] = 0.0
-    bgr = cv2.applyColorMap(np.clip(level, 0, 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    bgr = cv2.applyColorMap(np.clip(level, FIRST_COLOUR, 255).astype(np.uint8), cv2.COLORMAP_TURBO)
     colours: NDArray[np.uint8] = np.ascontiguousarray(bgr[..., ::-1], np.uint8)
     colours[missing] = 0
     return colours

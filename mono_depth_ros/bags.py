@@ -1,0 +1,248 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded ROS images, rosbag2 and rosbag1, read without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import logging
+from pathlib import Path
+from typing import Any
+
+from mono_depth_ros.camera import camera_from_projection, PinholeCamera
+from mono_depth_ros.errors import CameraError, DatasetError, ImageError
+from mono_depth_ros.frames import Frame, FrameSource
+from mono_depth_ros.image_encoding import compressed_to_rgb, image_to_rgb
+import numpy as np
+from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+
+
+def open_bag(path: Path) -> Any:
+    """
+    Return the unopened reader of a bag, a context manager.
+
+    Raises
+    ------
+    DatasetError
+        If ``rosbags`` is not installed or the bag cannot be read.
+
+    """
+    try:
+        from rosbags.highlevel import AnyReader
+        from rosbags.typesys import get_typestore, Stores
+    except ImportError as error:
+        raise DatasetError(
+            f"reading {path} needs rosbags: pip install 'mono_depth_ros[bag]'"
+        ) from error
+    if path.suffix == '.db3' and (path.parent / 'metadata.yaml').is_file():
+        path = path.parent
+    try:
+        # Bags recorded before Iron carry no message definitions.
+        return AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+    except Exception as error:  # rosbags has no common base of its errors
+        raise DatasetError(f'{path} is not a readable bag: {error}') from error
+
+
+class BagFrames(FrameSource):
+    """
+    Images of one topic of a bag, each with the latest camera_info beside it.
+
+    Parameters
+    ----------
+    path : Path
+        rosbag2 folder or a single .mcap, .db3 or .bag file.
+    strict : bool
+        Raise at the first image that cannot be read, instead of skipping it.
+    topic : str
+        Image or CompressedImage topic; empty chooses one.
+
+    Raises
+    ------
+    DatasetError
+        If the bag cannot be read or has no such topic.
+
+    """
+
+    def __init__(self, path: Path, *, strict: bool = False, topic: str = '') -> None:
+        super().__init__(str(path), 0, strict)
+        self.path = path
+        with self._open() as reader:
+            kinds = {connection.topic: connection.msgtype for connection in reader.connections}
+            counts: dict[str, int] = {}
+            for connection in reader.connections:
+                counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
+        filled = {name: kind for name, kind in kinds.items() if counts[name]}
+        self.topic = choose_image_topic(filled, topic, str(path))
+        self.info_topic = choose_info_topic(filled, self.topic)
+        self.count = counts[self.topic]
+        self.camera: PinholeCamera | None = None
+
+    def _open(self) -> Any:
+        reader = open_bag(self.path)
+        try:
+            reader.open()
+        except Exception as error:  # as above
+            raise DatasetError(f'{self.path} is not a readable bag: {error}') from error
+        return _Closing(reader)
+
+    def _loaders(self) -> Iterator[Callable[[], Frame]]:
+        with self._open() as reader:
+            infos = [c for c in reader.connections if c.topic == self.info_topic]
+            images = [c for c in reader.connections if c.topic == self.topic]
+            # The first camera_info may come after the first image.
+            for connection, _, raw in reader.messages(infos) if infos else ():
+                self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
+                break
+            index = 0
+            for connection, stamp, raw in self._messages(reader, images + infos):
+                if connection.topic == self.info_topic:
+                    self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
+                    continue
+
+                def load(
+                    connection: Any = connection,
+                    stamp: int = stamp,
+                    raw: Any = raw,
+                    index: int = index,
+                ) -> Frame:
+                    try:
+                        message = reader.deserialize(raw, connection.msgtype)
+                    except Exception as error:  # as above
+                        raise ImageError(f'message {index} is damaged: {error}') from error
+                    rgb = message_to_rgb(message)
+                    stamp = header_stamp(message) or stamp
+                    return Frame(rgb, stamp, f'{index:06d}', self.camera)
+
+                yield load
+                index += 1
+
+    def _messages(self, reader: Any, connections: list[Any]) -> Iterator[Any]:
+        """Read on until the end, or until the bag is damaged."""
+        try:
+            yield from reader.messages(connections)
+        except DatasetError:
+            raise
+        except Exception as error:  # as above
+            if self.strict:
+                raise DatasetError(f'{self.path} is damaged: {error}') from error
+            logger.warning('%s is damaged and ends early: %s', self.path, error)
+
+    def _camera(self, info: Any) -> PinholeCamera | None:
+        try:
+            return info_to_camera(info)
+        except CameraError as error:
+            logger.warning('%s: %s', self.info_topic, error)
+            return None
+
+
+class _Closing:
+    """Closes an open bag at the end of a with block."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def __enter__(self) -> Any:
+        return self._reader
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+
+def choose_image_topic(kinds: dict[str, str], wanted: str, bag: str) -> str:
+    """
+    Choose the topic to read images from.
+
+    The one that is asked for, else the one most like a rectified colour image.
+
+    Parameters
+    ----------
+    kinds : dict of str
+        Message type of every topic that has messages.
+    wanted : str
+        Topic asked for, or empty.
+    bag : str
+        What the error calls the bag.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such topic; the message lists those there are.
+
+    """
+    topics = sorted(name for name, kind in kinds.items() if kind in (IMAGE, COMPRESSED_IMAGE))
+    if not topics:
+        raise DatasetError(
+            f'{bag} has no image: expected sensor_msgs Image or CompressedImage messages, its '
+            f'topics are {", ".join(sorted(kinds)) or "all empty"}'
+        )
+    if wanted and wanted not in topics:
+        raise DatasetError(f'{bag} has no images on {wanted}: choose one of {", ".join(topics)}')
+    if wanted:
+        return wanted
+    chosen = min(topics, key=lambda name: (_unlikeness(name), kinds[name] != IMAGE, name))
+    if len(topics) > 1:
+        logger.info('%s: reading %s of %s', bag, chosen, ', '.join(topics))
+    return chosen
+
+
+def _unlikeness(topic: str) -> tuple[bool, int]:
+    """Rank the name of a topic: depth images last, rectified colour images first."""
+    marks = ('image_rect_color', 'image_rect', 'color', 'rgb', 'image_color', 'image')
+    rank = next((place for place, mark in enumerate(marks) if mark in topic), len(marks))
+    return any(mark in topic for mark in ('depth', 'disparity', 'mask', 'infra')), rank
+
+
+def choose_info_topic(kinds: dict[str, str], image_topic: str) -> str:
+    """Return the camera_info beside an image topic, else the only one there is, else nothing."""
+    infos = [name for name, kind in kinds.items() if kind == CAMERA_INFO]
+    base = image_topic.removesuffix('/compressed')
+    sibling = f'{base.rpartition("/")[0]}/camera_info'
+    if sibling in infos:
+        return sibling
+    return infos[0] if len(infos) == 1 else ''
+
+
+def message_to_rgb(message: Any) -> NDArray[np.uint8]:
+    """Return the pixels of an Image or CompressedImage that ``rosbags`` deserialized."""
+    if message.__msgtype__ == COMPRESSED_IMAGE:
+        return compressed_to_rgb(message.data, message.format)
+    return image_to_rgb(
+        message.data,
+        message.encoding,
+        message.height,
+        message.width,
+        message.step,
+        bool(message.is_bigendian),
+    )
+
+
+def header_stamp(message: Any) -> int:
+    """Return the stamp of a message [ns]."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def info_to_camera(info: Any) -> PinholeCamera:
+    """
+    Return the intrinsics of a camera_info of ROS 1 or ROS 2.
+
+    P is that of the rectified image. Recorders of raw images often leave it empty; then K, without
+    its distortion, is the best there is.
+
+    Raises
+    ------
+    CameraError
+        If both are empty.
+
+    """
+    p = [float(value) for value in (info.p if hasattr(info, 'p') else info.P)]
+    k = [float(value) for value in (info.k if hasattr(info, 'k') else info.K)]
+    if not any(p) and any(k):
+        p = [k[0], 0, k[2], 0, 0, k[4], k[5], 0, 0, 0, 1, 0]
+    return camera_from_projection(p, int(info.width), int(info.height))
