@@ -11,6 +11,7 @@ A path into the store itself always means that very file.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def resolve_model(
     base = ResolvedModel(path, manifest, manifest.version, origin)
     if store is None or store.versions_path.resolve() in path.resolve().parents:
         return base
-    version, warning = _read_store(store, candidate)
+    version, warning = _read_store(store, manifest.name if candidate else None)
     if version is not None and version.manifest.name != manifest.name:
         other = (
             f'version {version.name} in {store.root} was adapted from {version.manifest.name!r}, '
@@ -109,14 +110,13 @@ def _find(name_or_path: str) -> tuple[Path, str]:
     )
 
 
-def _read_store(store: StoreReader, candidate: bool) -> tuple[Version | None, str]:
-    waiting = None
-    if candidate:
-        try:
+def _read_store(store: StoreReader, candidate_for: str | None) -> tuple[Version | None, str]:
+    """Return the version to run, and what is wrong with the store."""
+    if candidate_for is not None:
+        # What is wrong with a store that cannot even be listed, read_current says below.
+        with contextlib.suppress(StoreError):
             waiting = store.candidate()
-        except StoreError:
-            waiting = None  # read_current below says what is wrong
-    if waiting is not None:
-        return waiting, ''
+            if waiting is not None and waiting.manifest.name == candidate_for:
+                return waiting, ''
     reading = store.read_current()
     return reading.version, reading.reason
