@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pool of rendered samples: whole shards only, held-out apart, the same after a kill."""
+
+import errno
+
+from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.source import pool as module
+from mono_depth_ros.source.pool import fill_pool, SamplePool, shard_seed, write_shard
+import numpy as np
+import pytest
+
+
+def shard(value, count=3, size=(8, 12)):
+    return {
+        'rgb': np.full((count, *size, 3), value, np.uint8),
+        'depth': np.full((count, *size), value, np.float16),
+        'semantics': np.full((count, *size), value, np.uint8),
+        'focal': np.full(count, 10.0 * value, np.float32),
+    }
+
+
+@pytest.fixture
+def renderer(monkeypatch):
+    """Stand in for the renderer: the seed decides the samples."""
+    calls = []
+
+    def render(domain, size, count, seed, **settings):
+        calls.append(seed)
+        return shard(seed % 200, count, size)
+
+    monkeypatch.setattr(module, 'render_shard', render)
+    return calls
+
+
+def test_samples_are_read_back_from_several_shards(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', shard(1))
+    write_shard(tmp_path / 'indoor-000002', shard(2, count=2))
+
+    pool = SamplePool(tmp_path, ('indoor',))
+
+    assert [int(pool[i].rgb[0, 0, 0]) for i in range(len(pool))] == [1, 1, 1, 2, 2]
+    assert pool[4].focal == 20.0
+    with pytest.raises(IndexError, match='sample 5 of a pool of 5'):
+        pool[5]
+
+
+def test_the_held_out_shard_is_never_trained_on(tmp_path):
+    for number in range(3):
+        write_shard(tmp_path / f'indoor-{number:06d}', shard(number))
+
+    train = SamplePool(tmp_path, ('indoor',))
+    held_out = SamplePool(tmp_path, ('indoor',), held_out=True)
+
+    assert {train[i].focal for i in range(len(train))} == {10.0, 20.0}
+    assert {held_out[i].focal for i in range(len(held_out))} == {0.0}
+
+
+def test_other_domains_are_left_alone(tmp_path):
+    write_shard(tmp_path / 'street-000001', shard(1))
+
+    assert len(SamplePool(tmp_path, ('indoor',))) == 0
+    assert len(SamplePool(tmp_path, ('indoor', 'street'))) == 3
+
+
+def test_a_pool_that_grows_is_seen_after_a_refresh(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', shard(1))
+    pool = SamplePool(tmp_path, ('indoor',))
+    write_shard(tmp_path / 'indoor-000002', shard(2))
+
+    assert (len(pool), pool.refresh(), len(pool)) == (3, 6, 6)
+
+
+def test_samples_are_chosen_by_aspect_ratio(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', shard(1, size=(8, 12)))
+    write_shard(tmp_path / 'indoor-000002', shard(2, size=(8, 32)))
+    pool = SamplePool(tmp_path, ('indoor',))
+
+    assert pool.matching((16, 24)).tolist() == [0, 1, 2]
+    assert pool.matching((16, 64)).tolist() == [3, 4, 5]
+    assert pool.matching((64, 16)).tolist() == [0, 1, 2, 3, 4, 5]  # none fits: all will do
+
+
+def test_filling_again_renders_only_what_is_missing(tmp_path, renderer):
+    settings = {'samples': 8, 'sizes': [(8, 12)], 'shard_samples': 4}
+    fill_pool(tmp_path, 'indoor', **settings)
+    whole = sorted(renderer)
+    (tmp_path / 'indoor-000001').rename(tmp_path / 'gone')
+    renderer.clear()
+
+    assert fill_pool(tmp_path, 'indoor', **settings) == 1
+    assert renderer[0] in whole
+    assert len(SamplePool(tmp_path, ('indoor',))) == 8
+
+
+def test_shards_take_the_sizes_in_turn(tmp_path, renderer):
+    fill_pool(tmp_path, 'indoor', samples=8, sizes=[(8, 12), (8, 32)], shard_samples=4)
+
+    pool = SamplePool(tmp_path, ('indoor',))
+    assert [pool[i].depth.shape for i in (0, 4)] == [(8, 32), (8, 12)]
+
+
+def test_no_two_shards_share_a_seed():
+    seeds = {
+        shard_seed(seed, domain, number)
+        for seed in range(3)
+        for domain in ('indoor', 'street')
+        for number in range(50)
+    }
+
+    assert len(seeds) == 300
+
+
+def test_a_full_disk_leaves_no_half_shard(tmp_path, monkeypatch):
+    def full(path, array):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(np, 'save', full)
+
+    with pytest.raises(DatasetError, match='No space left on device'):
+        write_shard(tmp_path / 'indoor-000001', shard(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', shard(1))
+    (tmp_path / 'indoor-000001' / 'depth.npy').write_bytes(b'no')
+
+    with pytest.raises(DatasetError, match=r'indoor-000001 is not a shard'):
+        SamplePool(tmp_path, ('indoor',))
+
+
+def test_arrays_of_different_lengths_are_refused(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', {**shard(1), 'focal': np.ones(1, np.float32)})
+
+    with pytest.raises(DatasetError, match='different lengths'):
+        SamplePool(tmp_path, ('indoor',))

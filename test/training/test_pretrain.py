@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training learns, continues after a kill as if nothing had happened, and survives bad data."""
+
+import csv
+from dataclasses import replace
+import errno
+import os
+import signal
+
+from mono_depth_ros.errors import DatasetError, ModelError
+from mono_depth_ros.manifest import Manifest, read_manifest
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from mono_depth_ros.model.checkpoint import load_network, load_training_state  # noqa: E402
+from mono_depth_ros.source.pool import SamplePool, write_shard  # noqa: E402
+from mono_depth_ros.training import pretrain as module  # noqa: E402
+from mono_depth_ros.training.batches import training_batch  # noqa: E402
+from mono_depth_ros.training.config import Phase, PretrainConfig  # noqa: E402
+from mono_depth_ros.training.pretrain import export_run, pretrain, Trainer  # noqa: E402
+
+CONFIG = PretrainConfig(
+    width=0.25,
+    focal=80.0,
+    input_size=(64, 96),
+    phases=(Phase(4, ((32, 64),), 4, 0.5), Phase(4, ((64, 96), (64, 64)), 4)),
+    warmup_steps=2,
+    save_every=3,
+    log_every=2,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def weights_of(output):
+    state = load_training_state(output / 'training.pt')
+    return {**state['network'], **{f'average.{k}': v for k, v in state['average'].items()}}
+
+
+def stop_after(count):
+    def progress(done, steps, scores):
+        if done == count:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return progress
+
+
+def test_training_learns_a_tiny_world(tmp_path, pool_root):
+    config = replace(
+        CONFIG,
+        phases=(Phase(150, ((64, 96),), 8),),
+        save_every=150,
+        warmup_steps=10,
+        ema=0.9,
+        colour_strength=0.0,
+        min_zoom=0.95,
+    )
+
+    result = pretrain(config, pool_root, tmp_path / 'run')
+
+    assert result.finished
+    assert result.scores['val_abs_rel'] < 0.12
+    assert result.scores['val_abs_rel_median'] < 0.08
+
+
+def test_resuming_after_a_kill_equals_never_having_stopped(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'whole')
+
+    first = pretrain(CONFIG, pool_root, tmp_path / 'parts', progress=stop_after(5))
+    second = pretrain(CONFIG, pool_root, tmp_path / 'parts')
+
+    assert (first.finished, second.finished) == (False, True)
+    assert first.step < CONFIG.steps
+    whole, parts = weights_of(tmp_path / 'whole'), weights_of(tmp_path / 'parts')
+    for name, value in whole.items():
+        torch.testing.assert_close(torch.as_tensor(parts[name]), torch.as_tensor(value))
+
+
+def test_a_run_leaves_a_network_that_says_how_it_was_made(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'run')
+    export_run(tmp_path / 'run')
+
+    manifest = Manifest.from_json((tmp_path / 'run' / 'manifest.json').read_text())
+    assert manifest == read_manifest(tmp_path / 'run' / 'model.onnx')
+    assert manifest.notes['samples_seen'] == 32
+    assert manifest.notes['training']['seed'] == 0
+    network = load_network(tmp_path / 'run')
+    assert network.max_depth == CONFIG.headroom * manifest.max_depth
+    with (tmp_path / 'run' / 'log.csv').open() as file:
+        assert [row['step'] for row in csv.DictReader(file)] == ['2', '3', '4', '6', '8']
+
+
+def test_an_update_that_is_not_finite_is_skipped_and_counted(pool_root):
+    pool = SamplePool(pool_root, ('indoor',))
+    trainer = Trainer(CONFIG, pool)
+    trainer.step(training_batch(pool, CONFIG, 0))
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    bad = training_batch(pool, CONFIG, 1)
+    bad.rgb[0, 0, 0, 0] = torch.nan
+
+    trainer.step(bad)
+
+    assert (trainer.done, trainer.skipped) == (2, 1)
+    for name, value in trainer.network.state_dict().items():
+        torch.testing.assert_close(value, before[name])
+
+
+def test_a_run_that_has_diverged_ends_and_says_what_to_do(pool_root, monkeypatch):
+    monkeypatch.setattr(module, 'MAX_SKIPPED_IN_A_ROW', 2)
+    pool = SamplePool(pool_root, ('indoor',))
+    trainer = Trainer(CONFIG, pool)
+    bad = training_batch(pool, CONFIG, 0)
+    bad.rgb[:] = torch.nan
+    trainer.step(bad)
+
+    with pytest.raises(ModelError, match='lower learning_rate'):
+        trainer.step(bad)
+
+
+def test_a_disk_that_fills_up_keeps_the_previous_state(tmp_path, pool_root, monkeypatch):
+    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(3))
+    before = weights_of(tmp_path / 'run')
+
+    def full(state, path):
+        path.write_bytes(b'half')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(torch, 'save', full)
+
+    with pytest.raises(ModelError, match='No space left on device'):
+        pretrain(CONFIG, pool_root, tmp_path / 'run')
+    after = weights_of(tmp_path / 'run')
+    assert all(torch.equal(torch.as_tensor(after[k]), torch.as_tensor(before[k])) for k in before)
+
+
+def test_a_state_of_another_architecture_is_refused(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(1))
+
+    with pytest.raises(ModelError, match='train into another folder'):
+        pretrain(replace(CONFIG, width=0.5), pool_root, tmp_path / 'run')
+
+
+def test_an_empty_pool_says_to_render(tmp_path):
+    with pytest.raises(DatasetError, match='render some first'):
+        pretrain(CONFIG, tmp_path / 'nothing', tmp_path / 'run')
+
+
+def test_a_batch_depends_on_nothing_but_pool_seed_and_step(pool_root):
+    pool = SamplePool(pool_root, ('indoor',))
+
+    first, again = (training_batch(pool, CONFIG, 5) for _ in range(2))
+
+    torch.testing.assert_close(first.rgb, again.rgb)
+    assert not torch.equal(first.rgb, training_batch(pool, replace(CONFIG, seed=1), 5).rgb)
+
+
+def test_labels_are_at_the_reference_focal_length(tmp_path):
+    # One wall at 2 m seen with focal lengths 80 and 160: at 80 px the second is at 1 m.
+    wall = {
+        'rgb': np.zeros((2, 64, 96, 3), np.uint8),
+        'depth': np.full((2, 64, 96), 2.0, np.float16),
+        'semantics': np.zeros((2, 64, 96), np.uint8),
+        'focal': np.array([80.0, 160.0], np.float32),
+    }
+    write_shard(tmp_path / 'indoor-000001', wall)
+    config = replace(CONFIG, min_zoom=1.0, phases=(Phase(4, ((64, 96),), 16),))
+
+    batch = training_batch(SamplePool(tmp_path, ('indoor',)), config, 0)
+
+    assert sorted({round(float(value), 3) for value in batch.label.unique()}) == [1.0, 2.0]
