@@ -25,6 +25,7 @@ from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.statistics import FrameStatistics
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -96,7 +97,13 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
             self.close()
             return TransitionCallbackReturn.FAILURE
         self._outputs = DepthOutputs(self)
-        self._reload_service = self.create_service(Trigger, '~/reload_engine', self._on_reload)
+        self._reload_service = self.create_service(
+            Trigger,
+            '~/reload_engine',
+            self._on_reload,
+            # Its own group: loading takes seconds and images must keep flowing meanwhile.
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
         self._state = 'inactive'
         return TransitionCallbackReturn.SUCCESS
 
@@ -258,6 +265,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
             self.get_logger().error(f'the engine in use stays: {error}')
         if answer is not None:
             answer.set_result(error)
+            self.executor.wake()
 
     def _use(self, estimator: DepthEstimator) -> None:
         """Make this the estimator in use and close the one before."""
@@ -271,7 +279,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         """Look at the store and load what is in use there; images keep flowing meanwhile."""
-        answer = Future()
+        answer = Future(executor=self.executor)
         size = None
         if self._info is not None:
             size = (self._info.height, self._info.width)
