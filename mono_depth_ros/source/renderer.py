@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images, depth and classes of scenes: ray casting, shading, resolving the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
+
+from mono_depth_ros.source.casting import TILE, Geometry, cast, geometry
+from mono_depth_ros.source.scene import Scene
+from mono_depth_ros.source.semantics import SKY
+from mono_depth_ros.source.shading import shade
+from mono_depth_ros.source.viewpoint import Viewpoint
+
+
+def _image(g: Geometry, tiles: Tensor) -> Tensor:
+    """Return (C, B T, 64) values of the tiles as (B, C, height, width)."""
+    rows, columns = g.tiles
+    channels = tiles.shape[0]
+    image = tiles.reshape(channels, -1, rows, columns, TILE, TILE).permute(1, 0, 2, 4, 3, 5)
+    return image.reshape(-1, channels, rows * TILE, columns * TILE)[..., : g.height, : g.width]
+
+
+def render(
+    scenes: Sequence[Scene],
+    views: Sequence[Viewpoint],
+    device: torch.device,
+    *,
+    antialias: bool = True,
+    colour: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """
+    Render every scene from its view; all views have one image size.
+
+    Parameters
+    ----------
+    scenes, views : sequences
+        The batch.
+    device : torch.device
+        Where to compute.
+    antialias : bool
+        Cast a second ray a pixel, through its corner, and mix half of each (a quincunx).
+    colour : bool
+        False leaves the colours black, which saves the shading.
+
+    Returns
+    -------
+    rgb : Tensor, shape (B, 3, height, width), float32
+        Linear colour.
+    depth : Tensor, shape (B, height, width), float32
+        Metres along the optical axis through pixel centres, inf for the sky.
+    semantics : Tensor, shape (B, height, width), uint8
+        `Semantic` classes.
+
+    """
+    g = geometry(scenes, views, device)
+    antialias = antialias and colour
+    depth, prim, rays = cast(g, antialias=antialias)
+    classes = torch.from_numpy(np.concatenate([*(s.semantic for s in scenes), [np.uint8(SKY)]]))
+    centre = TILE * TILE
+    semantics = _image(g, classes.to(device)[prim[None, :, :centre]])[:, 0]
+    metres = _image(g, depth[None, :, :centre])[:, 0]
+    if not colour:
+        return torch.zeros(len(scenes), 3, g.height, g.width, device=device), metres, semantics
+    samples = shade(scenes, views, g, depth, prim, rays).clamp_(0, 8)
+    rgb = _image(g, samples[:, :, :centre])
+    if antialias:
+        corners = pad(_image(g, samples[:, :, centre:]), (1, 0, 1, 0), mode='replicate')
+        rgb = 0.5 * rgb + 0.5 * avg_pool2d(corners, 2, stride=1)
+    return rgb, metres.contiguous(), semantics.contiguous()

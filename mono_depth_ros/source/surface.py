@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a ray found: normals and texture coordinates of the points hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import functools
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from mono_depth_ros.source.casting import Geometry
+from mono_depth_ros.source.scene import BOX, ELLIPSOID
+from mono_depth_ros.source.textures import TEXTURE_COUNT, TEXTURE_SIZE, texture_bank
+
+_LEVELS = 7
+# Rows of a primitive's column in the table that points look up.
+TURN, ORIGIN, HALF, TAPER, KIND, SPHERE = slice(0, 9), slice(9, 12), slice(12, 15), 15, 16, 17
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Points hit, each field (T, S) or a tuple of x, y, z."""
+
+    local: tuple[Tensor, Tensor, Tensor]  # in the primitive's frame, metres
+    local_normal: tuple[Tensor, Tensor, Tensor]
+    point: tuple[Tensor, Tensor, Tensor]  # in the camera frame, metres
+    normal: tuple[Tensor, Tensor, Tensor]  # in the camera frame, towards the camera
+
+
+def shape_table(g: Geometry) -> Tensor:
+    """Return the primitives as columns, (18, N), so that a lookup yields contiguous rows."""
+    kind = torch.from_numpy(g.kind.astype(np.float32)).to(g.turn.device)
+    sphere = g.half.square().sum(1).sqrt()
+    rest = torch.stack([g.taper, kind, sphere], 1)
+    return torch.cat([g.turn.flatten(1), g.origin, g.half, rest], 1).T.contiguous()
+
+
+def surface(shape: Tensor, depth: Tensor, rays: Tensor) -> Surface:
+    """
+    Return points and normals.
+
+    Parameters
+    ----------
+    shape : Tensor, shape (17 or more, T, S)
+        Looked-up columns of `shape_table`.
+    depth : Tensor, shape (T, S)
+        Finite depth.
+    rays : Tensor, shape (T, 2, S)
+        x / z and y / z.
+
+    """
+    x, y = rays[:, 0] * depth, rays[:, 1] * depth
+    turn = shape[TURN]
+    p = shape[ORIGIN].clone()
+    for k in range(3):
+        p[k].addcmul_(turn[3 * k], x).addcmul_(turn[3 * k + 1], y).addcmul_(turn[3 * k + 2], depth)
+    half = shape[HALF]
+    q = p / half
+    size = q.abs()
+    on_x = (size[0] >= size[1]) & (size[0] >= size[2])
+    on_y = ~on_x & (size[1] >= size[2])
+    sign = q.sign()
+    n = torch.stack([sign[0] * on_x, sign[1] * on_y, sign[2] * ~(on_x | on_y)])
+    curved = torch.nonzero(shape[KIND].flatten() != BOX)[:, 0]
+    if len(curved):
+        flat = n.view(3, -1)
+        part, scale = q.view(3, -1)[:, curved], half.reshape(3, -1)[:, curved]
+        taper = shape[TAPER].flatten()[curved]
+        slope = part / scale
+        radius = 1 - taper / 2 * (part[2] + 1)
+        rim = torch.stack([slope[0], slope[1], radius * taper / 2 / scale[2]])
+        cap = torch.zeros_like(rim)
+        cap[2] = part[2].sign()
+        reach = (part[0].square() + part[1].square()).sqrt()
+        on_cap = 1 - part[2].abs() < (radius - reach).abs()
+        frustum = torch.where(on_cap, cap, rim)
+        is_ellipsoid = shape[KIND].flatten()[curved] == ELLIPSOID
+        normal = torch.where(is_ellipsoid, slope, frustum)
+        flat[:, curved] = normal / normal.norm(dim=0).clamp(min=1e-9)
+    camera = torch.stack([turn[k] * n[0] + turn[k + 3] * n[1] + turn[k + 6] * n[2] for k in range(3)])
+    facing = camera[0] * x + camera[1] * y + camera[2] * depth
+    camera = torch.where(facing > 0, -camera, camera)
+    return Surface(tuple(p), tuple(n), (x, y, depth), tuple(camera))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _packed_bank(device: torch.device) -> Tensor:
+    """Return all textures with their mip levels as packed 0xBBGGRR int32, one flat tensor."""
+    images = torch.from_numpy(texture_bank()).permute(0, 3, 1, 2).float()
+    levels = []
+    for _ in range(_LEVELS):
+        rgb = images.round().to(torch.int32)
+        levels.append((rgb[:, 0] | rgb[:, 1] << 8 | rgb[:, 2] << 16).flatten())
+        images = avg_pool2d(images, 2)
+    return torch.cat(levels).to(device)
+
+
+def _level_starts() -> list[int]:
+    starts, start = [], 0
+    for level in range(_LEVELS):
+        starts.append(start)
+        start += TEXTURE_COUNT * (TEXTURE_SIZE >> level) ** 2
+    return starts
+
+
+def look_up(
+    texture: Tensor, u: Tensor, v: Tensor, texels: Tensor, *, smooth: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """
+    Sample textures at (u, v), which wrap at 0 and 1.
+
+    Parameters
+    ----------
+    texture : Tensor
+        Index of the texture, float.
+    u, v : Tensor
+        Texture coordinates.
+    texels : Tensor
+        How many texels of the finest level a pixel covers; picks the mip level.
+    smooth : bool
+        Interpolate between four texels.
+
+    Returns
+    -------
+    tuple of Tensor
+        Red, green and blue in 0..1.
+
+    """
+    bank = _packed_bank(u.device)
+    level = (texels.clamp(min=1e-6).log2() + 0.3).clamp(0, _LEVELS - 1).to(torch.int32)
+    shift = (TEXTURE_SIZE.bit_length() - 1) - level
+    size = torch.ones_like(shift) << shift
+    starts = torch.tensor(_level_starts(), dtype=torch.int32, device=u.device)
+    base = starts[level] + (texture.to(torch.int32) << (2 * shift))
+    mask = size - 1
+    x, y = u * size, v * size
+    if not smooth:
+        index = base + ((y.to(torch.int32) & mask) << shift) + (x.to(torch.int32) & mask)
+        packed = bank[index]
+        return tuple(((packed >> (8 * c)) & 255) * (1 / 255) for c in range(3))  # type: ignore[return-value]
+    x, y = x - 0.5, y - 0.5
+    left, top = x.floor(), y.floor()
+    fx, fy = x - left, y - top
+    x0, y0 = left.to(torch.int32) & mask, top.to(torch.int32) & mask
+    x1, row0, row1 = (x0 + 1) & mask, base + (y0 << shift), base + (((y0 + 1) & mask) << shift)
+    a, b, c, d = bank[row0 + x0], bank[row0 + x1], bank[row1 + x0], bank[row1 + x1]
+    channels = []
+    for bits in (0, 8, 16):
+        upper = torch.lerp(_byte(a, bits), _byte(b, bits), fx)
+        lower = torch.lerp(_byte(c, bits), _byte(d, bits), fx)
+        channels.append(torch.lerp(upper, lower, fy).mul_(1 / 255))
+    return tuple(channels)  # type: ignore[return-value]
+
+
+def _byte(packed: Tensor, bits: int) -> Tensor:
+    return ((packed >> bits) & 255).float()
