@@ -21,8 +21,9 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.p
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg')
 BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
 PROCEDURAL = 'procedural'
-# Frames of a procedural sequence that nobody limits.
-PROCEDURAL_COUNT = 120
+# A CPU renders two or three such images a second.
+PROCEDURAL_COUNT = 40
+PROCEDURAL_SIZE = (240, 320)
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,20 @@ class ProceduralFrames(FrameSource):
                 f'procedural scenes need torch ({error}): pip install '
                 "'mono_depth_ros[torch]', or give a folder, video or bag"
             ) from error
-        for sample in render_sequence(self.kind, self.count, self.seed):
-            yield lambda sample=sample: sample  # type: ignore[misc]
+        rendered = render_sequence(
+            self.seed, self.count, PROCEDURAL_SIZE, domain=self.kind, rate=self.rate
+        )
+        for index, sample in enumerate(rendered):
+            depth = np.where(np.isfinite(sample.depth), sample.depth, np.float32(np.nan))
+            frame = Frame(
+                np.ascontiguousarray(sample.rgb),
+                stamp_of(index, self.rate),
+                f'{index:06d}',
+                sample.camera,
+                depth,
+                sample.world_from_camera,
+            )
+            yield lambda frame=frame: frame  # type: ignore[misc]
 
 
 def open_frames(

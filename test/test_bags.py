@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rosbags', reason='rosbags is not installed')
-from rosbags import rosbag1, rosbag2  # noqa: E402
-from rosbags.typesys import get_typestore, Stores  # noqa: E402
+from rosbags import rosbag1, rosbag2
+from rosbags.typesys import get_typestore, Stores
 
 ROS2 = get_typestore(Stores.ROS2_HUMBLE)
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
