@@ -160,11 +160,10 @@ def render_shard(
         rendered = render_batch(
             seed + start, min(batch, count - start), size, domain=domain, device=device
         )
-        parts['rgb'].append(rendered.rgb)
-        parts['depth'].append(rendered.depth.astype(np.float16))
-        parts['semantics'].append(rendered.semantics)
-        parts['focal'].append(np.asarray(rendered.focal, np.float32))
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+        for name, arrays in parts.items():
+            arrays.append(getattr(rendered, name).cpu().numpy())
+    shard = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    return {**shard, 'depth': shard['depth'].astype(np.float16)}
 
 
 def fill_pool(

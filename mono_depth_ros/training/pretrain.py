@@ -309,9 +309,10 @@ def pretrain(
                     if log is not None:
                         scores = _checkpoint(trainer, held_out, output)
                         log.write(trainer, {**values, **scores}, started, first)
-                    pool.refresh()
                 elif log is not None and trainer.done % config.log_every == 0:
                     log.write(trainer, values, started, first)
+                if trainer.done % config.log_every == 0:
+                    pool.refresh()
                 progress(trainer.done, config.steps, {**values, **scores})
         finally:
             prefetcher.close()
