@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from queue import Empty, Full, Queue
 import threading
+import time
 
 from mono_depth_ros.frames import Frame, FrameSource
 
@@ -72,6 +73,12 @@ class Prefetch:
             self._ended = item
             raise item
         return item
+
+    def fill(self, timeout_s: float) -> None:
+        """Wait until as many frames are ready as are kept ready, or there are no more."""
+        until = time.monotonic() + timeout_s
+        while self._thread.is_alive() and not self._ready.full() and time.monotonic() < until:
+            time.sleep(0.01)
 
     def close(self) -> None:
         """End the thread."""

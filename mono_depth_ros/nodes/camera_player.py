@@ -30,6 +30,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 CAMERA_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 # Assumed where a source does not say: between a webcam and a phone.
 DEFAULT_FOV_DEGREES = 60.0
+# Longest wait for the images decoded ahead, before the first one is played.
+FILL_S = 10.0
 # Simulated time begins here: zero means "no time yet" to ROS.
 CLOCK_START_NS = 1_000_000_000
 
@@ -101,7 +103,9 @@ class CameraPlayer(Node):  # type: ignore[misc]
         self._compressed = publisher(CompressedImage, 'image_rect/compressed')
         self._info = publisher(CameraInfo, 'camera_info')
         self._depth = publisher(Image, 'ground_truth/depth')
-        self._clock_publisher = self.create_publisher(Clock, '/clock', 10) if config.publish_clock else None
+        self._clock_publisher = (
+            self.create_publisher(Clock, '/clock', 10) if config.publish_clock else None
+        )
         self._image_message, self._depth_message = Image(), Image()
         self._compressed_message = CompressedImage(format='rgb8; jpeg compressed bgr8')
         self._played = 0
@@ -110,6 +114,7 @@ class CameraPlayer(Node):  # type: ignore[misc]
         self._frames = Prefetch(
             source, config.preload, loop=config.loop, limit=config.limit, prepare=self._prepare
         )
+        self._frames.fill(timeout_s=FILL_S)
         self._waits_until = self.get_clock().now() + Duration(seconds=config.wait_for_subscribers)
         self._timer = self.create_timer(1.0 / config.rate, self._on_timer)
         self.get_logger().info(f'plays {source.name} at {config.rate:g} Hz')

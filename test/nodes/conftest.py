@@ -1,0 +1,16 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the tests with real nodes."""
+
+import pytest
+
+
+@pytest.fixture
+def listener():
+    """Return a listener in the ROS domain of this run."""
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    from processes import Listener
+
+    listener = Listener()
+    yield listener
+    listener.close()
