@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth benchmark`: how fast depth arrives, measured in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+import json
+import os
+from pathlib import Path
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Annotated, Any
+
+import cv2
+from mono_depth_ros.engine.select import BACKENDS, load_engine
+from mono_depth_ros.errors import MonoDepthError
+from mono_depth_ros.model.registry import resolve_model
+from mono_depth_ros.ros_environment import private_environment
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+import typer
+
+SIZE = (480, 640)
+WARM_UP_S = 2.0
+console = Console()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every measurement of a benchmark shares."""
+
+    images: str
+    model: Path
+    backend: str
+    seconds: float
+    environment: dict[str, str] = field(default_factory=private_environment)
+
+
+def benchmark(
+    json_path: Annotated[
+        Path | None, typer.Option('--json', help='Write the numbers to this file.')
+    ] = None,
+    images: Annotated[
+        str, typer.Option(help='Images to play (folder, video, bag); noise by default.')
+    ] = '',
+    model: Annotated[
+        str, typer.Option(help='Shipped network or path of an ONNX file.')
+    ] = 'indoor',
+    backend: Annotated[str, typer.Option(help='Backend of the depth node.')] = 'auto',
+    seconds: Annotated[float, typer.Option(help='Length of each measurement [s].')] = 20.0,
+    soak: Annotated[
+        float, typer.Option(help='Also run this long [s] and watch the memory of the node.')
+    ] = 0.0,
+) -> None:
+    """Measure latency, throughput and memory of the depth node over real DDS."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = resolve_model(model).path
+        setup = Setup(images or write_noise(Path(folder)), path, backend, seconds)
+        report = measure_all(setup, soak)
+    console.print(as_table(report))
+    if json_path is not None:
+        json_path.write_text(json.dumps(report, indent=1) + '\n')
+        console.print(f'numbers in {json_path}')
+
+
+def measure_all(setup: Setup, soak: float) -> dict[str, Any]:
+    """Run every measurement and return the numbers, times in milliseconds."""
+    report: dict[str, Any] = {'machine': machine(), 'engine': engine_times(setup.model)}
+    depth_node = node_command(setup)
+    steps: dict[str, tuple[list[str], float, float]] = {
+        'relay': ([*this_module(), 'relay'], 30.0, setup.seconds),
+        'depth node, 30 Hz': (depth_node, 30.0, setup.seconds),
+        'depth node, 60 Hz': (depth_node, 60.0, setup.seconds),
+    }
+    weights = setup.model.with_name('weights.safetensors')
+    if 'torch' in report['engine'] and weights.is_file():
+        command = [*this_module(), 'naive', '--weights', str(weights)]
+        steps['usual Python way, 30 Hz'] = (command, 30.0, setup.seconds)
+    if soak:
+        steps[f'depth node, 30 Hz for {soak:.0f} s'] = (depth_node, 30.0, soak)
+    for name, (command, rate, seconds) in steps.items():
+        with console.status(f'{name}: {seconds:.0f} s'):
+            report[name] = measure(setup, command, rate, seconds)
+    engine = min(report['engine'].values(), key=lambda times: times['p50'])['p50']
+    for topic in ('depth', 'points'):
+        ideal = engine + report['relay'][topic]['p50']
+        report[f'overhead of {topic}'] = report['depth node, 30 Hz'][topic]['p50'] / ideal
+    return report
+
+
+def measure(setup: Setup, command: list[str], rate: float, seconds: float) -> dict[str, Any]:
+    """Play images to one node and return what a third process received."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / 'sink.json'
+        sink = [*this_module(), 'sink', '--seconds', str(seconds), '--warm-up', str(WARM_UP_S)]
+        player = ros_command(
+            'camera_player', source=setup.images, rate=rate, preload=16, limit=16, size='640x480'
+        )
+        with running(player, setup), running([*sink, '--json', str(result)], setup) as receiver:
+            time.sleep(2.0)
+            started = time.time()
+            with running(command, setup) as node:
+                memory = watch_memory(node, receiver)
+        if not result.is_file():
+            raise MonoDepthError(f'nothing was received from: {" ".join(command)}')
+        report: dict[str, Any] = json.loads(result.read_text())
+    if report['first_depth']:
+        report['start to first depth'] = report.pop('first_depth') - started
+    return report | {'memory': memory}
+
+
+def watch_memory(
+    node: subprocess.Popen[bytes], until: subprocess.Popen[bytes]
+) -> dict[str, float]:
+    """Sample the resident memory of a node [MB] until another process ends."""
+    samples = []
+    while until.poll() is None:
+        time.sleep(0.5)
+        if node.poll() is not None:
+            until.kill()
+            raise MonoDepthError(f'the node ended with status {node.returncode}; see above')
+        samples.append(resident_memory(node.pid))
+    settled = samples[min(10, len(samples) - 1)]
+    return {'highest': max(samples), 'growth': samples[-1] - settled}
+
+
+def resident_memory(pid: int) -> float:
+    """Return the resident memory of a process [MB]."""
+    for line in Path(f'/proc/{pid}/status').read_text().splitlines():
+        if line.startswith('VmRSS:'):
+            return int(line.split()[1]) / 1024
+    return float('nan')
+
+
+def engine_times(model: Path, repeats: int = 300) -> dict[str, dict[str, float]]:
+    """Return the latency quantiles of every installed backend on its own [ms]."""
+    times = {}
+    for backend in (candidate.name for candidate in BACKENDS):
+        try:
+            engine = load_engine(model, backend)
+        except MonoDepthError as error:
+            console.print(f'{backend} left out: {error}')
+            continue
+        rgb = np.random.default_rng(0).integers(0, 256, (*engine.input_size, 3), np.uint8)
+        elapsed = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            engine.infer(rgb)
+            elapsed.append((time.perf_counter() - started) * 1e3)
+        engine.close()
+        p50, p99 = np.percentile(elapsed[repeats // 10 :], (50, 99))
+        times[backend] = {'p50': float(p50), 'p99': float(p99)}
+    return times
+
+
+def node_command(setup: Setup) -> list[str]:
+    """Return the command of the depth node under test."""
+    return ros_command('depth_node', model=setup.model, backend=setup.backend)
+
+
+def this_module() -> list[str]:
+    """Return the command of the processes of this benchmark."""
+    return [sys.executable, '-m', 'mono_depth_ros.nodes.benchmark_nodes']
+
+
+def ros_command(node: str, **parameters: Any) -> list[str]:
+    """Return the command of a node of this package with these parameters."""
+    command = [sys.executable, '-m', f'mono_depth_ros.nodes.{node}', '--ros-args']
+    for name, value in parameters.items():
+        command += ['-p', f'{name}:={value}']
+    return command
+
+
+@contextmanager
+def running(command: list[str], setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process for the length of a block; end it as Ctrl-C would."""
+    process = subprocess.Popen(command, env=setup.environment)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def write_noise(folder: Path) -> str:
+    """Write a few smooth noise images; what they show does not change what they cost."""
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        coarse = rng.integers(0, 256, (12, 16, 3), np.uint8)
+        image = cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f'{index}.png'), image)
+    return str(folder)
+
+
+def machine() -> dict[str, Any]:
+    """Name the machine that the numbers belong to."""
+    model = platform.processor()
+    cpuinfo = Path('/proc/cpuinfo')
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith('model name'):
+                model = line.split(':', 1)[1].strip()
+                break
+    return {'cpu': model, 'cores': os.cpu_count(), 'python': platform.python_version()}
+
+
+def as_table(report: dict[str, Any]) -> Table:
+    """Lay out the numbers for people."""
+    title = f'{report["machine"]["cpu"]}, {report["machine"]["cores"]} cores, 640x480 rgb8'
+    table = Table(title=title)
+    for column in ('', 'depth p50', 'p99', 'cloud p50', 'p99', 'arrived', 'memory', 'first depth'):
+        table.add_column(column, justify='left' if not column else 'right')
+    for backend, times in report['engine'].items():
+        table.add_row(f'engine only: {backend}', f'{times["p50"]:.1f} ms', f'{times["p99"]:.1f}')
+    for name, row in report.items():
+        if not isinstance(row, dict) or 'depth' not in row:
+            continue
+        topics = [row['depth'], row['points']]
+        cells = [f'{topic[key]:.1f} ms' for topic in topics for key in ('p50', 'p99')]
+        arrived = min(topic['arrived'] for topic in topics)
+        memory = row['memory']
+        table.add_row(
+            name,
+            *cells,
+            f'{100 * arrived / max(row["sent"], 1):.1f} %',
+            f'{memory["highest"]:.0f} MB ({memory["growth"]:+.1f})',
+            f'{row.get("start to first depth", float("nan")):.1f} s',
+        )
+    for topic in ('depth', 'points'):
+        ratio = report[f'overhead of {topic}']
+        table.add_row(f'{topic}: end to end / (engine + relay)', f'{ratio:.2f}')
+    return table
