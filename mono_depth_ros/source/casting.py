@@ -25,6 +25,7 @@ from mono_depth_ros.source.viewpoint import Viewpoint
 
 TILE = 8
 NEAR = 0.02  # metres
+_SPECK = 0.5  # pixels; what is smaller in both directions is left out
 _EDGES = np.array([
     (a, b)
     for a, b in itertools.combinations(range(8), 2)
@@ -79,7 +80,7 @@ def outline(
     rect : np.ndarray, shape (N, 4)
         u0, v0, u1, v1 in pixels.
     near : np.ndarray, shape (N,)
-        Least depth in metres, inf where the box is out of view.
+        Least depth in metres, inf where the box is out of view or a speck.
 
     """
     ends = corners[:, _EDGES]  # (N, 12, 2, 3)
@@ -97,6 +98,7 @@ def outline(
         np.where(valid, u, -big).max((1, 2)), np.where(valid, v, -big).max((1, 2)),
     ], axis=1)  # fmt: skip
     seen = (rect[:, 0] < width) & (rect[:, 1] < height) & (rect[:, 2] > -1) & (rect[:, 3] > -1)
+    seen &= (rect[:, 2:] - rect[:, :2]).max(1) > _SPECK
     near = np.where(seen & (high.max(1) > NEAR), np.maximum(low.min(1), NEAR), np.inf)
     return rect, near
 

@@ -17,6 +17,8 @@ from mono_depth_ros.source.semantics import SKY
 from mono_depth_ros.source.shading import shade
 from mono_depth_ros.source.viewpoint import Viewpoint
 
+_BRIGHTEST = 8.0
+
 
 def _image(g: Geometry, tiles: Tensor) -> Tensor:
     """Return (C, B T, 64) values of the tiles as (B, C, height, width)."""
@@ -67,9 +69,39 @@ def render(
     metres = _image(g, depth[None, :, :centre])[:, 0]
     if not colour:
         return torch.zeros(len(scenes), 3, g.height, g.width, device=device), metres, semantics
-    samples = shade(scenes, views, g, depth, prim, rays).clamp_(0, 8)
-    rgb = _image(g, samples[:, :, :centre])
-    if antialias:
-        corners = pad(_image(g, samples[:, :, centre:]), (1, 0, 1, 0), mode='replicate')
-        rgb = 0.5 * rgb + 0.5 * avg_pool2d(corners, 2, stride=1)
+    rgb = _colours(scenes, views, g, depth, prim, rays)
     return rgb, metres.contiguous(), semantics.contiguous()
+
+
+def _colours(
+    scenes: Sequence[Scene],
+    views: Sequence[Viewpoint],
+    g: Geometry,
+    depth: Tensor,
+    prim: Tensor,
+    rays: Tensor,
+) -> Tensor:
+    """Shade pixel centres, and corners where they see another thing than the pixels around."""
+    samples, centre = depth.shape[1], TILE * TILE
+    index = torch.arange(depth.numel(), device=depth.device).view(depth.shape)
+    wanted = index[:, :centre].flatten()
+    if samples == centre:
+        return _image(g, shade(scenes, views, g, depth, prim, rays, wanted).clamp_(0, _BRIGHTEST))
+    seen, corner = _image(g, prim[None, :, :centre]), _image(g, prim[None, :, centre:])
+    seen = torch.cat([seen, seen[:, :, -1:]], 2)
+    seen = torch.cat([seen, seen[:, :, :, -1:]], 3)
+    edge = torch.zeros_like(corner, dtype=torch.bool)
+    height, width = g.height, g.width
+    for v in (0, 1):
+        for u in (0, 1):
+            edge |= corner != seen[:, :, v : v + height, u : u + width]
+    places = torch.nonzero(edge.flatten())[:, 0]
+    extra = _image(g, index[None, :, centre:]).flatten()[places]
+    colours = shade(scenes, views, g, depth, prim, rays, torch.cat([wanted, extra]))
+    colours.clamp_(0, _BRIGHTEST)
+    rgb = _image(g, colours[:, : len(wanted)])
+    around = pad(rgb, (0, 1, 0, 1), mode='replicate')
+    corners = avg_pool2d(around, 2, stride=1).transpose(0, 1).flatten(1)
+    corners[:, places] = colours[:, len(wanted) :]
+    corners = corners.view(3, len(scenes), height, width).transpose(0, 1)
+    return 0.5 * rgb + 0.5 * avg_pool2d(pad(corners, (1, 0, 1, 0), mode='replicate'), 2, stride=1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from mono_depth_ros.source import materials as m
 from mono_depth_ros.source.casting import Geometry, to_device
 from mono_depth_ros.source.scene import Scene
-from mono_depth_ros.source.surface import HALF, Surface, look_up, shape_table, surface
+from mono_depth_ros.source.surface import HALF, SHAPE_ROWS, Surface, dot, look_up, shape_table, surface
 from mono_depth_ros.source.textures import TEXTURE_SIZE, texture_groups
 from mono_depth_ros.source.viewpoint import Viewpoint
 from mono_depth_ros.source.visibility import visibility
@@ -23,27 +23,37 @@ _LIGHTS = 3
 _CLOUDS = texture_groups()['cloud'][0]
 _MIRRORED = texture_groups()['leaves'][0]
 _CHUNK = 16384  # samples shaded at once on a CPU, to stay in its cache
-_SHAPE = 18  # rows of the shape table
+_SUN = 300.0  # metres to what stands for the sun
+_FAR = 500.0  # metres at which the sky is shaded
 
 
 @dataclass(frozen=True)
 class Illumination:
-    """Lighting of every tile (T, ...) in camera frames."""
+    """Lighting of every image (B, ...) in camera frames."""
 
-    place: Tensor  # (T, lights, 3), position or far away towards the sun
-    colour: Tensor  # (T, lights, 3)
-    distant: Tensor  # (T, lights), 1 for a sun
-    radius: Tensor  # (T, lights)
-    up: Tensor  # (T, 3)
-    above: Tensor  # (T, 3)
-    below: Tensor  # (T, 3)
-    zenith: Tensor  # (T, 3)
-    horizon: Tensor  # (T, 3)
-    scalars: Tensor  # (T, 4): fog, clouds, occlusion radius, occlusion
-    focal: Tensor  # (T,)
+    place: Tensor  # (B, lights, 3), position or far away towards the sun
+    colour: Tensor  # (B, lights, 3)
+    distant: Tensor  # (B, lights), 1 for a sun
+    radius: Tensor  # (B, lights)
+    up: Tensor  # (B, 3)
+    above: Tensor  # (B, 3)
+    below: Tensor  # (B, 3)
+    zenith: Tensor  # (B, 3)
+    horizon: Tensor  # (B, 3)
+    scalars: Tensor  # (B, 4): fog, clouds, occlusion radius, occlusion
+    focal: Tensor  # (B,)
+
+    def of(self, image: Tensor) -> Illumination:
+        """Return the lighting with the image axis last: (..., P) per point, or (..., 1)."""
+        fields = (getattr(self, name) for name in self.__dataclass_fields__)
+        if len(self.focal) == 1:
+            return Illumination(*(value.movedim(0, -1) for value in fields))
+        return Illumination(*(value.movedim(0, -1)[..., image] for value in fields))
 
 
-def illumination(scenes: Sequence[Scene], views: Sequence[Viewpoint], g: Geometry) -> Illumination:
+def illumination(
+    scenes: Sequence[Scene], views: Sequence[Viewpoint], device: torch.device
+) -> Illumination:
     """Bring the lights of every scene into the frame of its camera."""
     rows: list[list[np.ndarray]] = []
     for scene, view in zip(scenes, views, strict=True):
@@ -52,7 +62,7 @@ def illumination(scenes: Sequence[Scene], views: Sequence[Viewpoint], g: Geometr
         for k, lamp in enumerate(light.lights[:_LIGHTS]):
             position = np.array(lamp.position)
             if lamp.distant:
-                position = view.position + 300 * position / np.linalg.norm(position)
+                position = view.position + _SUN * position / np.linalg.norm(position)
             place[k] = (position - view.position) @ view.rotation
             colour[k], distant[k], radius[k] = lamp.colour, lamp.distant, lamp.radius
         scalars = [light.fog, light.clouds, light.occlusion_radius, light.occlusion]
@@ -61,9 +71,9 @@ def illumination(scenes: Sequence[Scene], views: Sequence[Viewpoint], g: Geometr
             np.array(light.below), np.array(light.zenith), np.array(light.horizon),
             np.array(scalars), np.array(view.focal),
         ])  # fmt: skip
-    count = g.tiles[0] * g.tiles[1]
-    fields = [np.repeat(np.stack(column), count, axis=0) for column in zip(*rows, strict=True)]
-    return Illumination(*(to_device(array, g.turn.device) for array in fields))
+    return Illumination(
+        *(to_device(np.stack(column), device) for column in zip(*rows, strict=True))
+    )
 
 
 def shade(
@@ -73,9 +83,10 @@ def shade(
     depth: Tensor,
     prim: Tensor,
     rays: Tensor,
+    chosen: Tensor,
 ) -> Tensor:
     """
-    Return the linear colour of every sample.
+    Return the linear colour of samples.
 
     Parameters
     ----------
@@ -83,36 +94,45 @@ def shade(
         The batch.
     depth, prim, rays : Tensor
         What `cast` returned.
+    chosen : Tensor, shape (P,)
+        Which samples of the flattened (B T, S) are wanted.
 
     Returns
     -------
-    Tensor, shape (3, T, S), float32
+    Tensor, shape (3, P), float32
         Red, green, blue; 1 is a white surface under unit light.
 
     """
     device = depth.device
-    light = illumination(scenes, views, g)
-    casts = torch.from_numpy(np.concatenate([scene.casts for scene in scenes])).to(device)
-    radius = light.scalars[:, 2]
+    light = illumination(scenes, views, device)
     if any(scene.lighting.occlusion > 0 for scene in scenes):
-        place, soft = light.place[:, 0], light.radius[:, 0]
-        lit, free = visibility(g, depth, prim, rays, place, soft, casts, radius)
+        casts = torch.from_numpy(np.concatenate([scene.casts for scene in scenes])).to(device)
+        count = g.tiles[0] * g.tiles[1]
+        place, soft, reach = (
+            value.repeat_interleave(count, 0)
+            for value in (light.place[:, 0], light.radius[:, 0], light.scalars[:, 2])
+        )
+        lit, free = visibility(g, depth, prim, rays, place, soft, casts, reach)
     else:
         lit = free = torch.ones_like(depth)
     rows = np.concatenate([scene.materials[scene.material] for scene in scenes])
     table = torch.cat([shape_table(g), to_device(rows.T, device)])
-    free = 1 - light.scalars[:, 3:4] * (1 - free)
-    step = max(1, _CHUNK // depth.shape[1]) if device.type == 'cpu' else len(depth)
-    parts = [
-        _shade_tiles(light, part, table, depth[part], prim[part], rays[part], lit[part], free[part])
-        for part in (slice(k, k + step) for k in range(0, len(depth), step))
-    ]
-    return torch.cat(parts, 1)
+    pieces = []
+    for part in chosen.split(_CHUNK if device.type == 'cpu' else len(chosen)):
+        tile, sample = part // depth.shape[1], part % depth.shape[1]
+        hit = prim.flatten()[part]
+        here = light.of(tile // (g.tiles[0] * g.tiles[1]))
+        ray = rays[tile, :, sample].T.contiguous()
+        pieces.append(
+            _shade_points(
+                here, table, depth.flatten()[part], hit, ray, lit.flatten()[part], free.flatten()[part]
+            )
+        )
+    return torch.cat(pieces, 1)
 
 
-def _shade_tiles(
+def _shade_points(
     light: Illumination,
-    part: slice,
     table: Tensor,
     depth: Tensor,
     prim: Tensor,
@@ -120,66 +140,56 @@ def _shade_tiles(
     lit: Tensor,
     free: Tensor,
 ) -> Tensor:
+    """Return the colours (3, P) of points; every argument is (..., P)."""
+    fog, _, _, occlusion = light.scalars
+    free = 1 - occlusion * (1 - free)
     sky = prim < 0
-    depth = torch.where(sky, 500.0, depth)
+    depth = torch.where(sky, _FAR, depth)
     columns = table[:, prim.clamp(min=0)]
-    shape, material = columns[:_SHAPE], columns[_SHAPE:]
+    shape, material = columns[:SHAPE_ROWS], columns[SHAPE_ROWS:]
     found = surface(shape, depth, rays)
-    up = light.up[part]
-    length = (found.point[0].square() + found.point[1].square() + depth.square()).sqrt()
+    point, n = found.point, found.normal
+    length = dot(point, point).sqrt()
     inverse = 1 / length
-    view = tuple(-p * inverse for p in found.point)
-    n = found.normal
-    facing = (n[0] * view[0] + n[1] * view[1] + n[2] * view[2]).clamp(min=0.05)
-    albedo = _albedo(found, shape, material, prim, depth / light.focal[part, None] / facing.sqrt())
+    view = -point * inverse
+    facing = dot(n, view).clamp(min=0.05)
+    albedo = _albedo(found, shape, material, prim, depth / light.focal / facing.sqrt())
 
-    upward = n[0] * up[:, 0:1] + n[1] * up[:, 1:2] + n[2] * up[:, 2:3]
-    share = 0.5 + 0.5 * upward
-    below, above = light.below[part], light.above[part]
-    colour = [
-        (below[:, c : c + 1] + share * (above - below)[:, c : c + 1]) * free for c in range(3)
-    ]
-    gleam: list[Tensor] = [torch.zeros_like(depth) for _ in range(3)]
+    share = 0.5 + 0.5 * dot(n, light.up)
+    colour = torch.lerp(light.below, light.above, share) * free
+    gleam = torch.zeros_like(colour)
     for k in range(_LIGHTS):
-        strength = light.colour[part, k]
+        strength = light.colour[k]
         if not bool(strength.any()):
             continue
-        to = [light.place[part, k, c : c + 1] - found.point[c] for c in range(3)]
-        square = to[0].square() + to[1].square() + to[2].square()
-        scale = square.rsqrt()
-        cosine = (to[0] * n[0] + to[1] * n[1] + to[2] * n[2]).mul_(scale).clamp_(min=0)
-        falloff = 1 / (0.4 + square) if not bool(light.distant[part, k].any()) else 1.0
-        reach = cosine * falloff
+        to = light.place[k] - point
+        square = dot(to, to)
+        to = to * square.rsqrt()
+        cosine = dot(to, n).clamp_(min=0)
+        reach = cosine * torch.where(light.distant[k] > 0, 1.0, 1 / (0.4 + square))
         if k == 0:
             reach = reach * lit
-        middle = [to[c] * scale + view[c] for c in range(3)]
-        size = (middle[0].square() + middle[1].square() + middle[2].square()).clamp(min=1e-6)
-        highlight = (middle[0] * n[0] + middle[1] * n[1] + middle[2] * n[2]).clamp_(min=0)
-        highlight = (highlight * size.rsqrt()).pow(material[m.GLOSS])
-        highlight = highlight * reach.clamp(max=1.5) * material[m.SPECULAR]
-        for c in range(3):
-            colour[c].addcmul_(reach, strength[:, c : c + 1])
-            gleam[c].addcmul_(highlight, strength[:, c : c + 1])
-    mirror = _reflection(light, part, n, view, up)
+        colour.addcmul_(strength, reach)
+        middle = to + view
+        highlight = dot(middle, n).clamp_(min=0) * dot(middle, middle).clamp(min=1e-6).rsqrt()
+        highlight = highlight.pow(material[m.GLOSS]) * reach.clamp(max=1.5)
+        gleam.addcmul_(strength, highlight * material[m.SPECULAR])
     fresnel = material[m.REFLECTION] * (0.35 + 0.65 * (1 - facing).pow(3))
-    emission = material[m.EMISSION]
-    fog = 1 - torch.exp(-length * light.scalars[part, 0:1])
-    heaven = _sky(light, part, rays, inverse * depth, up) if bool(sky.any()) else albedo
-    out = []
-    for c in range(3):
-        value = albedo[c] * (colour[c] + emission) * (1 - 0.6 * fresnel) + gleam[c]
-        value = value + fresnel * mirror[c] * free
-        value = torch.lerp(value, light.horizon[part, c : c + 1].expand_as(value), fog)
-        out.append(torch.where(sky, heaven[c], value))
-    return torch.stack(out)
+    mirror = _reflection(light, n, view) * (fresnel * free)
+    value = albedo * (colour + material[m.EMISSION]) * (1 - 0.6 * fresnel) + gleam + mirror
+    if bool(fog.any()):
+        value = torch.lerp(value, light.horizon.expand_as(value), 1 - torch.exp(-length * fog))
+    if bool(sky.any()):
+        value = torch.where(sky, _sky(light, -view), value)
+    return value
 
 
 def _albedo(
     found: Surface, shape: Tensor, material: Tensor, prim: Tensor, pixel: Tensor
-) -> list[Tensor]:
-    """Return red, green, blue of the surfaces; `pixel` is the size of a pixel there in metres."""
+) -> Tensor:
+    """Return the colours (3, P) of surfaces; `pixel` is the size of a pixel there in metres."""
     p, n, half = found.local, found.local_normal, shape[HALF]
-    size = [c.abs() for c in n]
+    size = n.abs()
     first = (size[0] >= size[1]) & (size[0] >= size[2])
     last = ~first & (size[2] > size[1])
     u, width = torch.where(first, p[1], p[0]), torch.where(first, half[1], half[0])
@@ -190,49 +200,32 @@ def _albedo(
     shift = torch.where(fit, 0.5, prim * 0.37 + 0.21 * first)
     u, v = u * per_u, v * per_v
     cosine, sine = material[m.COSINE], material[m.SINE]
-    s = cosine * u - sine * v + material[m.SHIFT_U] + shift
-    t = sine * u + cosine * v + material[m.SHIFT_V] + torch.where(fit, 0.5, 0.0)
+    s = cosine * u - sine * v + (material[m.SHIFT_U] + shift)
+    t = sine * u + cosine * v + (material[m.SHIFT_V] + 0.5)
     texels = pixel * torch.maximum(per_u, per_v) * TEXTURE_SIZE
-    r, g, b = look_up(material[m.TEXTURE], s, t, texels)
-    dirt = look_up(torch.full_like(u, _CLOUDS), s * 0.31 + 5, t * 0.31 + 5, texels * 0.31, smooth=False)
-    dark = 1 - material[m.DIRT] * dirt[0]
-    out = []
-    for c in range(3):
-        value = material[m.OFFSET][c].addcmul(material[3 * c], r)
-        value = value.addcmul(material[3 * c + 1], g).addcmul(material[3 * c + 2], b)
-        out.append(value.clamp(0.01, 1.0) * dark)
-    return out
+    tone = look_up(material[m.TEXTURE], s, t, texels)
+    cloud = torch.full_like(u, _CLOUDS)
+    dirt = look_up(cloud, s * 0.31 + 5, t * 0.31 + 5, texels * 0.31, smooth=False)[0]
+    matrix = material[m.MATRIX].unflatten(0, (3, 3))
+    value = torch.addcmul(material[m.OFFSET], matrix[:, 0], tone[0])
+    value.addcmul_(matrix[:, 1], tone[1]).addcmul_(matrix[:, 2], tone[2])
+    return value.clamp_(0.01, 1.0).mul_(1 - material[m.DIRT] * dirt)
 
 
-def _reflection(
-    light: Illumination, part: slice, n: Sequence[Tensor], view: Sequence[Tensor], up: Tensor
-) -> list[Tensor]:
+def _reflection(light: Illumination, n: Tensor, view: Tensor) -> Tensor:
     """Return what a mirror shows: a made-up surrounding, bright above and blotchy."""
-    twice = 2 * (n[0] * view[0] + n[1] * view[1] + n[2] * view[2])
-    r = [twice * n[c] - view[c] for c in range(3)]
-    share = 0.5 + 0.5 * (r[0] * up[:, 0:1] + r[1] * up[:, 1:2] + r[2] * up[:, 2:3])
-    blotch = look_up(
-        torch.full_like(share, _MIRRORED), r[0] + 5, r[2] + 5, torch.full_like(share, 12.0), smooth=False
-    )
-    above, below = light.above[part], light.below[part]
-    return [
-        (below[:, c : c + 1] + share * (1.5 * above - below)[:, c : c + 1]) * (0.4 + blotch[c])
-        for c in range(3)
-    ]
+    r = 2 * dot(n, view) * n - view
+    share = 0.5 + 0.5 * dot(r, light.up)
+    picture, coarse = torch.full_like(share, _MIRRORED), torch.full_like(share, 12.0)
+    blotch = look_up(picture, r[0] + 5, r[2] + 5, coarse, smooth=False)
+    return torch.lerp(light.below, 1.5 * light.above, share) * (0.4 + blotch)
 
 
-def _sky(
-    light: Illumination, part: slice, rays: Tensor, z: Tensor, up: Tensor
-) -> list[Tensor]:
-    """Return the colour of the sky along the rays, z their direction's third component."""
-    x, y = rays[:, 0] * z, rays[:, 1] * z
-    rise = (x * up[:, 0:1] + y * up[:, 1:2] + z * up[:, 2:3]).clamp(min=0.02)
-    u, v = x / rise * 0.08 + 9, z / rise * 0.08 + 9
+def _sky(light: Illumination, direction: Tensor) -> Tensor:
+    """Return the colour of the sky along unit vectors."""
+    rise = dot(direction, light.up).clamp(min=0.02)
+    u, v = direction[0] / rise * 0.08 + 9, direction[2] / rise * 0.08 + 9
     cloud = look_up(torch.full_like(u, _CLOUDS + 1), u, v, torch.full_like(u, 2.0))[0]
-    cloud = ((cloud - 0.45) * 4).clamp(0, 1) * light.scalars[part, 1:2] * (rise * 4).clamp(max=1)
-    out = []
-    for c in range(3):
-        horizon, zenith = light.horizon[part, c : c + 1], light.zenith[part, c : c + 1]
-        blue = zenith + (horizon - zenith) * (1 - rise).pow(4)
-        out.append(torch.lerp(blue, 1.1 * horizon.amax().expand_as(blue), cloud))
-    return out
+    cloud = ((cloud - 0.45) * 4).clamp(0, 1) * light.scalars[1] * (rise * 4).clamp(max=1)
+    blue = torch.lerp(light.zenith, light.horizon, (1 - rise).pow(4))
+    return torch.lerp(blue, (1.1 * light.horizon.amax(0)).expand_as(blue), cloud)

@@ -18,24 +18,29 @@ from mono_depth_ros.source.textures import TEXTURE_COUNT, TEXTURE_SIZE, texture_
 
 _LEVELS = 7
 # Rows of a primitive's column in the table that points look up.
-TURN, ORIGIN, HALF, TAPER, KIND, SPHERE = slice(0, 9), slice(9, 12), slice(12, 15), 15, 16, 17
+TURN, ORIGIN, HALF, TAPER, KIND = slice(0, 9), slice(9, 12), slice(12, 15), 15, 16
+SHAPE_ROWS = 17
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Points hit, each field (T, S) or a tuple of x, y, z."""
+    """Points hit, each field (3, ...)."""
 
-    local: tuple[Tensor, Tensor, Tensor]  # in the primitive's frame, metres
-    local_normal: tuple[Tensor, Tensor, Tensor]
-    point: tuple[Tensor, Tensor, Tensor]  # in the camera frame, metres
-    normal: tuple[Tensor, Tensor, Tensor]  # in the camera frame, towards the camera
+    local: Tensor  # in the primitive's frame, metres
+    local_normal: Tensor
+    point: Tensor  # in the camera frame, metres
+    normal: Tensor  # in the camera frame, towards the camera
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Return the dot product over the first axis of three."""
+    return torch.addcmul(a[0] * b[0], a[1], b[1]).addcmul_(a[2], b[2])
 
 
 def shape_table(g: Geometry) -> Tensor:
-    """Return the primitives as columns, (18, N), so that a lookup yields contiguous rows."""
+    """Return the primitives as columns, (17, N), so that a lookup yields contiguous rows."""
     kind = torch.from_numpy(g.kind.astype(np.float32)).to(g.turn.device)
-    sphere = g.half.square().sum(1).sqrt()
-    rest = torch.stack([g.taper, kind, sphere], 1)
+    rest = torch.stack([g.taper, kind], 1)
     return torch.cat([g.turn.flatten(1), g.origin, g.half, rest], 1).T.contiguous()
 
 
@@ -45,19 +50,18 @@ def surface(shape: Tensor, depth: Tensor, rays: Tensor) -> Surface:
 
     Parameters
     ----------
-    shape : Tensor, shape (17 or more, T, S)
+    shape : Tensor, shape (17, ...)
         Looked-up columns of `shape_table`.
-    depth : Tensor, shape (T, S)
+    depth : Tensor, shape (...)
         Finite depth.
-    rays : Tensor, shape (T, 2, S)
+    rays : Tensor, shape (2, ...)
         x / z and y / z.
 
     """
-    x, y = rays[:, 0] * depth, rays[:, 1] * depth
-    turn = shape[TURN]
-    p = shape[ORIGIN].clone()
-    for k in range(3):
-        p[k].addcmul_(turn[3 * k], x).addcmul_(turn[3 * k + 1], y).addcmul_(turn[3 * k + 2], depth)
+    point = torch.stack([rays[0] * depth, rays[1] * depth, depth])
+    turn = shape[TURN].unflatten(0, (3, 3))  # (local, camera, ...)
+    p = torch.addcmul(shape[ORIGIN], turn[:, 0], point[0])
+    p.addcmul_(turn[:, 1], point[1]).addcmul_(turn[:, 2], point[2])
     half = shape[HALF]
     q = p / half
     size = q.abs()
@@ -81,10 +85,9 @@ def surface(shape: Tensor, depth: Tensor, rays: Tensor) -> Surface:
         is_ellipsoid = shape[KIND].flatten()[curved] == ELLIPSOID
         normal = torch.where(is_ellipsoid, slope, frustum)
         flat[:, curved] = normal / normal.norm(dim=0).clamp(min=1e-9)
-    camera = torch.stack([turn[k] * n[0] + turn[k + 3] * n[1] + turn[k + 6] * n[2] for k in range(3)])
-    facing = camera[0] * x + camera[1] * y + camera[2] * depth
-    camera = torch.where(facing > 0, -camera, camera)
-    return Surface(tuple(p), tuple(n), (x, y, depth), tuple(camera))  # type: ignore[arg-type]
+    camera = torch.addcmul(turn[0] * n[0], turn[1], n[1]).addcmul_(turn[2], n[2])
+    camera.mul_(1 - 2 * (dot(camera, point) > 0).float())
+    return Surface(p, n, point, camera)
 
 
 @functools.cache
@@ -109,7 +112,7 @@ def _level_starts() -> list[int]:
 
 def look_up(
     texture: Tensor, u: Tensor, v: Tensor, texels: Tensor, *, smooth: bool = True
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Tensor:
     """
     Sample textures at (u, v), which wrap at 0 and 1.
 
@@ -126,7 +129,7 @@ def look_up(
 
     Returns
     -------
-    tuple of Tensor
+    Tensor, shape (3, ...)
         Red, green and blue in 0..1.
 
     """
@@ -141,7 +144,7 @@ def look_up(
     if not smooth:
         index = base + ((y.to(torch.int32) & mask) << shift) + (x.to(torch.int32) & mask)
         packed = bank[index]
-        return tuple(((packed >> (8 * c)) & 255) * (1 / 255) for c in range(3))  # type: ignore[return-value]
+        return torch.stack([_byte(packed, bits) for bits in (0, 8, 16)]).mul_(1 / 255)
     x, y = x - 0.5, y - 0.5
     left, top = x.floor(), y.floor()
     fx, fy = x - left, y - top
@@ -152,8 +155,8 @@ def look_up(
     for bits in (0, 8, 16):
         upper = torch.lerp(_byte(a, bits), _byte(b, bits), fx)
         lower = torch.lerp(_byte(c, bits), _byte(d, bits), fx)
-        channels.append(torch.lerp(upper, lower, fy).mul_(1 / 255))
-    return tuple(channels)  # type: ignore[return-value]
+        channels.append(torch.lerp(upper, lower, fy))
+    return torch.stack(channels).mul_(1 / 255)
 
 
 def _byte(packed: Tensor, bits: int) -> Tensor:

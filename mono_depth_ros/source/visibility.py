@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import itertools
 
 import torch
@@ -15,6 +16,8 @@ from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM
 from mono_depth_ros.source.surface import Surface, shape_table, surface
 
 _COARSE = TILE // 2
+_SHADOW_REACH = 60.0  # metres; a tile farther off spans too much of a scene
+_CPU_PAIRS, _GPU_PAIRS = 2048, 1 << 19
 
 
 def _coarse_samples(device: torch.device) -> Tensor:
@@ -62,24 +65,26 @@ def _turned(turn: Tensor, vectors: Tensor) -> Tensor:
     return out.addcmul_(turn[:, :, 2:3], vectors[:, 2:3])
 
 
+def _chunks(chosen: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Cut a list of pairs into pieces whose temporaries stay in the cache of a CPU."""
+    return iter(chosen.split(_CPU_PAIRS if device.type == 'cpu' else _GPU_PAIRS))
+
+
 def _lit(g: Geometry, points: Tensor, to_light: Tensor, pairs: Pairs) -> Tensor:
     """Return 1 where nothing of `pairs` stands between points and light (T, 3, k), else 0."""
-    dark = torch.zeros(points[:, 0].shape, dtype=torch.bool, device=points.device)
-    kinds = torch.from_numpy(g.kind).to(points.device)
-    tiles = torch.nonzero(pairs.count > 0)[:, 0]
-    for k in range(pairs.longest):
-        tiles = tiles[pairs.count[tiles] > k]
-        prim = pairs.prim[pairs.start[tiles] + k]
-        for kind in (BOX, ELLIPSOID, FRUSTUM):
-            chosen = torch.nonzero(kinds[prim] == kind)[:, 0]
-            if not len(chosen):
-                continue
-            t, n = tiles[chosen], prim[chosen]
-            o = _turned(g.turn[n], points[t]) + g.origin[n][:, :, None]
-            d = _turned(g.turn[n], to_light[t])
+    device = points.device
+    hits = torch.zeros(points[:, 0].shape, device=device)
+    kinds = torch.from_numpy(g.kind).to(device)[pairs.prim]
+    tile = torch.repeat_interleave(pairs.count)
+    for kind in (BOX, ELLIPSOID, FRUSTUM):
+        for chosen in _chunks(torch.nonzero(kinds == kind)[:, 0], device):
+            t, n = tile[chosen], pairs.prim[chosen]
+            turn = g.turn[n]
+            o = _turned(turn, points[t]).add_(g.origin[n][:, :, None])
+            d = _turned(turn, to_light[t])
             enter, leave = interval(kind, o, d, g.half[n], g.taper[n])
-            dark[t] |= (enter < leave) & (leave > 1e-4) & (enter < 1.0)
-    return (~dark).float()
+            hits.index_add_(0, t, ((enter < leave) & (leave > 1e-4) & (enter < 1.0)).float())
+    return (hits == 0).float()
 
 
 def _openness(g: Geometry, points: Tensor, radius: Tensor, pairs: Pairs) -> Tensor:
@@ -88,18 +93,21 @@ def _openness(g: Geometry, points: Tensor, radius: Tensor, pairs: Pairs) -> Tens
 
     A point at r above a lone plane is r from everything; nearer things leave less.
     """
+    device = points.device
     free = radius[:, None].expand(points[:, 0].shape).clone()
-    round_ = torch.from_numpy(g.kind == ELLIPSOID).to(points.device)
-    tiles = torch.nonzero(pairs.count > 0)[:, 0]
-    for k in range(pairs.longest):
-        tiles = tiles[pairs.count[tiles] > k]
-        n = pairs.prim[pairs.start[tiles] + k]
-        p = _turned(g.turn[n], points[tiles]) + g.origin[n][:, :, None]
+    kinds = torch.from_numpy(g.kind).to(device)[pairs.prim]
+    tile = torch.repeat_interleave(pairs.count)
+    for chosen in _chunks(torch.arange(len(tile), device=device), device):
+        t, n = tile[chosen], pairs.prim[chosen]
+        p = _turned(g.turn[n], points[t]).add_(g.origin[n][:, :, None])
         half = g.half[n][:, :, None]
-        box = (p.abs() - half).clamp_(min=0).square_().sum(1).sqrt_()
-        ball = ((p / half).square().sum(1).sqrt() - 1) * half.amin(1)
-        gap = torch.where(round_[n][:, None], ball, box).clamp(min=0)
-        free[tiles] = torch.minimum(free[tiles], gap)
+        gap = (p.abs() - half).clamp_(min=0).square_().sum(1).sqrt_()
+        curved = torch.nonzero(kinds[chosen] == ELLIPSOID)[:, 0]
+        if len(curved):
+            size = half[curved]
+            ball = ((p[curved] / size).square().sum(1).sqrt() - 1) * size.amin(1)
+            gap[curved] = ball.clamp(min=0)
+        free.scatter_reduce_(0, t[:, None].expand_as(gap), gap, 'amin')
     return free / radius[:, None]
 
 
@@ -153,11 +161,13 @@ def visibility(
     coarse = _coarse_samples(depth.device)
     prim, rays = prim[:, coarse], rays[:, :, coarse]
     distance = depth[:, coarse]
-    some = torch.isfinite(distance)
+    some = distance < _SHADOW_REACH
     distance = torch.where(some, distance, 1e3)
-    found: Surface = surface(shape_table(g)[:, prim.clamp(min=0)], distance, rays)
-    points = torch.stack(found.point, 1)  # (T, 3, 16)
-    normals = torch.stack(found.normal, 1)
+    found: Surface = surface(
+        shape_table(g)[:, prim.clamp(min=0)], distance, rays.transpose(0, 1)
+    )
+    points = found.point.transpose(0, 1).contiguous()  # (T, 3, 16)
+    normals = found.normal.transpose(0, 1)
     weight = some.float()[:, None]
     centre = (points * weight).sum(2) / weight.sum(2).clamp(min=1)
     spread = ((points - centre[:, :, None]) * weight).square().sum(1).amax(1).sqrt()
