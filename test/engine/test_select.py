@@ -6,7 +6,6 @@ import importlib
 import logging
 import sys
 
-from mono_depth_ros.engine import select
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import (
     BackendUnavailableError,

@@ -1,0 +1,297 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The store: what each verb does."""
+
+import json
+import os
+
+from mono_depth_ros.engine.store import default_store_path, VersionStore
+from mono_depth_ros.errors import ModelError, StoreError
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def store(tmp_path):
+    return VersionStore(tmp_path / 'store')
+
+
+@pytest.fixture
+def add(store, write_tiny):
+    """Return a function that adds one more network, with weights."""
+    seeds = iter(range(1000))
+
+    def add_next(**made):
+        seed = next(seeds)
+        path = write_tiny(name=f'{seed}.onnx', seed=seed)
+        weights = path.with_suffix('.safetensors')
+        weights.write_bytes(bytes([seed % 256]) * 1000)
+        return store.add(path, weights, made=made)
+
+    return add_next
+
+
+def flip(path, position=200):
+    data = bytearray(path.read_bytes())
+    data[position % len(data)] ^= 4
+    path.write_bytes(bytes(data))
+
+
+def test_an_added_version_holds_the_files_and_how_it_was_made(store, write_tiny, tmp_path):
+    weights = tmp_path / 'w'
+    weights.write_bytes(b'weights')
+
+    version = store.add(write_tiny(), weights, made={'mode': 'auto', 'score': np.float32(0.25)})
+
+    assert version.number == 1
+    assert version.onnx_path.read_bytes() == write_tiny().read_bytes()
+    assert version.weights_path.read_bytes() == b'weights'
+    assert version.manifest.name == 'tiny'
+    assert version.made == {'mode': 'auto', 'score': 0.25}
+    assert store.find(1) == store.find(version.name) == store.versions()[0] == version
+
+
+def test_an_added_version_is_not_in_use(store, add):
+    add()
+
+    assert store.read_current().version is None
+    assert store.read_current().reason == ''
+
+
+def test_numbers_go_up_and_names_carry_the_hash(add):
+    names = [add().name for _ in range(11)]
+
+    assert [int(name.split('-')[0]) for name in names] == list(range(1, 12))
+    assert len({name.split('-')[1] for name in names}) == 11
+
+
+def test_versions_are_listed_by_number_not_by_letter(store, add):
+    for _ in range(11):
+        add()
+
+    assert [version.number for version in store.versions()] == list(range(1, 12))
+
+
+def test_the_same_network_is_not_added_twice(store, write_tiny):
+    first = store.add(write_tiny())
+
+    assert store.add(write_tiny()) == first
+    assert len(store.versions()) == 1
+
+
+def test_what_is_no_network_is_not_added(store, tmp_path):
+    (tmp_path / 'x.onnx').write_text('no network')
+
+    with pytest.raises(ModelError, match='is not a readable ONNX file'):
+        store.add(tmp_path / 'x.onnx')
+    assert store.versions() == []
+
+
+def test_promoting_puts_a_version_in_use(store, add):
+    version = add()
+
+    store.promote(version)
+
+    assert store.read_current().version == version
+    assert os.readlink(store.root / 'current') == f'versions/{version.name}'
+
+
+def test_promoting_an_older_version_goes_back_to_it(store, add):
+    first, second = add(), add()
+    store.promote(first)
+    store.promote(second)
+
+    store.promote(first.number)
+
+    assert store.read_current().version == first
+
+
+def test_rolling_back_returns_to_the_version_before_and_marks_the_one_left(store, add):
+    first, second = add(), add()
+    store.promote(first)
+    store.promote(second)
+
+    assert store.rollback('latency doubled') == first
+
+    assert store.read_current().version == first
+    assert store.find(2).bad == 'latency doubled'
+
+
+def test_rolling_back_follows_use_not_numbers(store, add):
+    first, second, third = add(), add(), add()
+    for version in (first, second, first, third):
+        store.promote(version)
+
+    assert store.rollback('worse') == first
+    assert store.rollback('also worse') == second
+    assert store.rollback('all of them') is None
+    assert store.read_current().version is None
+
+
+def test_rolling_back_skips_what_is_bad_or_damaged(store, add):
+    versions = [add() for _ in range(4)]
+    for version in versions:
+        store.promote(version)
+    store.mark_bad(3, 'flickers')
+    flip(versions[1].onnx_path)
+
+    assert store.rollback('worse') == versions[0]
+
+
+def test_with_the_shipped_network_in_use_there_is_nothing_to_roll_back(store, add):
+    add()
+
+    with pytest.raises(StoreError, match='nothing to roll back .* the shipped network is in use'):
+        store.rollback('just so')
+
+
+def test_a_bad_version_is_not_promoted_unless_it_is_forced(store, add):
+    add()
+    store.mark_bad(1, 'constant depth')
+
+    with pytest.raises(StoreError, match=r'1-.* is marked bad \(constant depth\): it is not put'):
+        store.promote(1)
+    assert store.promote(1, force=True).bad == ''
+    assert store.read_current().version.number == 1
+
+
+def test_a_damaged_version_is_never_promoted(store, add):
+    flip(add().onnx_path)
+
+    with pytest.raises(StoreError, match='has a damaged model.onnx: it is not put in use'):
+        store.promote(1, force=True)
+
+
+def test_a_version_that_does_not_exist_is_named_with_those_that_do(store, add):
+    version = add()
+
+    with pytest.raises(StoreError, match=f'no version 7 in .*, there is: {version.name}'):
+        store.promote(7)
+
+
+def test_the_candidate_is_the_newest_version_until_it_is_tried(store, add):
+    assert store.candidate() is None
+    add()
+    store.promote(1)
+    assert store.candidate() is None
+
+    second = add()
+
+    assert store.candidate() == second
+    store.promote(second)
+    assert store.candidate() is None
+    store.rollback('worse')
+    assert store.candidate() is None
+
+
+def test_a_candidate_marked_bad_is_not_offered(store, add):
+    store.mark_bad(add(), 'refused')
+
+    assert store.candidate() is None
+
+
+def test_pruning_keeps_the_last_the_one_in_use_and_the_one_before(store, add):
+    for _ in range(8):
+        add()
+    store.promote(2)
+    store.promote(4)
+
+    removed = store.prune(keep=2)
+
+    assert [version.number for version in store.versions()] == [2, 4, 7, 8]
+    assert len(removed) == 4
+    assert store.rollback('worse').number == 2
+
+
+def test_numbers_are_not_used_again_after_pruning(store, add):
+    for _ in range(4):
+        add()
+    store.prune(keep=1)
+
+    assert add().number == 5
+
+
+@pytest.mark.parametrize('file', ['model.onnx', 'weights.safetensors', 'manifest.json'])
+@pytest.mark.parametrize('damage', ['flip', 'truncate', 'remove'])
+def test_damage_is_found_and_the_reader_falls_back(store, add, file, damage):
+    first, second = add(), add()
+    store.promote(first)
+    store.promote(second)
+    path = second.path / file
+    if damage == 'flip':
+        flip(path)
+    elif damage == 'truncate':
+        path.write_bytes(path.read_bytes()[:100])
+    else:
+        path.unlink()
+
+    reading = store.read_current()
+
+    assert reading.version == first
+    assert reading.reason.startswith(f'version {second.name} in {store.root} has ')
+    assert file in reading.reason
+    assert reading.reason.endswith(f'; using {first.name}')
+    assert file in store.verify()[second.name]
+
+
+@pytest.mark.parametrize('key', ['files', 'digest', 'created', 'name'])
+def test_a_manifest_that_lacks_something_is_damage(store, add, key):
+    version = add()
+    store.promote(version)
+    path = version.path / 'manifest.json'
+    values = json.loads(path.read_text())
+    del values[key]
+    path.write_text(json.dumps(values))
+
+    assert 'has a damaged manifest.json; using the shipped network' in store.read_current().reason
+
+
+@pytest.mark.parametrize('target', ['versions/9-00000000', '/', '..', 'nowhere'])
+def test_current_that_points_nowhere_is_told_and_survived(store, add, target):
+    first = add()
+    store.promote(first)
+    (store.root / 'current').unlink()
+    (store.root / 'current').symlink_to(target)
+
+    reading = store.read_current()
+
+    assert reading.version == first
+    assert 'is not there; using 1-' in reading.reason
+    assert 'which is not there' in store.verify()['current']
+    store.promote(first)
+    assert store.read_current().reason == ''
+
+
+def test_current_that_is_no_link_is_told_and_survived(store, add):
+    add()
+    (store.root / 'current').mkdir()
+
+    assert 'cannot read the link' in store.read_current().reason
+
+
+@pytest.mark.parametrize('text', ['', '{', '[1, 2]', '{"a": 1}', '"x"', '[["y"], "../z"]'])
+def test_a_damaged_history_falls_back_to_the_shipped_network(store, add, text):
+    version = add()
+    store.promote(version)
+    (store.root / 'history.json').write_text(text)
+
+    assert store.read_current().version == version
+    assert store.rollback('worse') is None
+
+
+def test_a_store_that_does_not_exist_is_empty(tmp_path):
+    store = VersionStore(tmp_path / 'none')
+
+    assert store.read_current() == type(store.read_current())(None, '')
+    assert store.versions() == []
+    assert store.verify() == {}
+    assert not store.root.exists()
+
+
+def test_the_default_is_in_ros_home(monkeypatch, tmp_path):
+    monkeypatch.setenv('ROS_HOME', str(tmp_path))
+    assert default_store_path() == tmp_path / 'mono_depth'
+
+    monkeypatch.delenv('ROS_HOME')
+    monkeypatch.setenv('HOME', '/home/robot')
+    assert str(default_store_path()) == '/home/robot/.ros/mono_depth'
