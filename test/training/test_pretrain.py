@@ -7,6 +7,8 @@ from dataclasses import replace
 import errno
 import os
 import signal
+import subprocess
+import sys
 
 from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.manifest import Manifest, read_manifest
@@ -177,3 +179,31 @@ def test_labels_are_at_the_reference_focal_length(tmp_path):
     batch = training_batch(SamplePool(tmp_path, ('indoor',)), config, 0)
 
     assert sorted({round(float(value), 3) for value in batch.label.unique()}) == [1.0, 2.0]
+
+
+def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
+    script = tmp_path / 'train.py'
+    script.write_text(
+        'import sys\n'
+        'from pathlib import Path\n'
+        'import torch\n'
+        'from mono_depth_ros.training.config import Phase, PretrainConfig\n'
+        'from mono_depth_ros.training.pretrain import pretrain\n'
+        'torch.set_num_threads(1)\n'
+        'config = PretrainConfig(width=0.25, phases=(Phase(3, ((32, 64),), 4),), save_every=3)\n'
+        'result = pretrain(config, Path(sys.argv[1]), Path(sys.argv[2]), device="cpu")\n'
+        'assert result.finished and result.skipped == 0\n'
+    )
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+
+    done = subprocess.run(
+        [*command, str(script), str(pool_root), str(tmp_path / 'run')],
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert load_training_state(tmp_path / 'run' / 'training.pt')['done'] == 3
