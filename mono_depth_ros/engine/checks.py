@@ -185,3 +185,11 @@ def warm_up(engine: Engine) -> None:
             f'{engine.manifest.name} gives no finite depth on {engine.backend} '
             f'({engine.precision}): its weights are damaged, or overflow in this precision'
         )
+
+
+def brief(error: BaseException) -> str:
+    """Return what a backend complains about, without its stack of C++ source lines."""
+    noise = ('Exception from ', "Check '", 'FrontEnd API failed', 'Summary:')
+    lines = [line.strip() for line in str(error).splitlines()]
+    text = ' '.join(line for line in lines if line and not line.startswith(noise))
+    return text[:400] or type(error).__name__

@@ -8,6 +8,7 @@ from typing import Any
 
 from mono_depth_ros.engine.base import check_input
 from mono_depth_ros.engine.checks import (
+    brief,
     CheckedModel,
     HEIGHT,
     INPUT,
@@ -49,7 +50,7 @@ class OnnxRuntimeEngine:
             )
             self._bind()
         except Exception as error:  # its exceptions have no common base but this one
-            raise EngineError(f'onnxruntime cannot load {model.path}: {error}') from error
+            raise EngineError(f'onnxruntime cannot load {model.path}: {brief(error)}') from error
         on_gpu = self._session.get_providers()[0] == 'CUDAExecutionProvider'
         self.device = 'CUDA' if on_gpu else 'CPU'
 
@@ -74,7 +75,7 @@ class OnnxRuntimeEngine:
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:  # as above
-            raise EngineError(f'onnxruntime failed on a frame: {error}') from error
+            raise EngineError(f'onnxruntime failed on a frame: {brief(error)}') from error
         return self._view
 
     def close(self) -> None:

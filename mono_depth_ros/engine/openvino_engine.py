@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from mono_depth_ros.engine.base import check_input
-from mono_depth_ros.engine.checks import CheckedModel, INPUT, OUTPUT, plain_precision
+from mono_depth_ros.engine.checks import brief, CheckedModel, INPUT, OUTPUT, plain_precision
 from mono_depth_ros.errors import EngineError
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class OpenVINOEngine:
             self._request.set_tensor(INPUT, tensor)
             self._depth: NDArray[np.float32] = self._request.get_tensor(OUTPUT).data[0]
         except (RuntimeError, TypeError, ValueError) as error:
-            raise EngineError(f'openvino cannot load {model.path}: {error}') from error
+            raise EngineError(f'openvino cannot load {model.path}: {brief(error)}') from error
 
     def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network on one image; see `Engine.infer`."""
@@ -58,7 +58,7 @@ class OpenVINOEngine:
         try:
             self._request.infer(share_outputs=True)
         except RuntimeError as error:
-            raise EngineError(f'openvino failed on a frame: {error}') from error
+            raise EngineError(f'openvino failed on a frame: {brief(error)}') from error
         return self._depth
 
     def close(self) -> None:

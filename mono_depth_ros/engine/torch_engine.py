@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from mono_depth_ros.engine.base import check_input
-from mono_depth_ros.engine.checks import CheckedModel
+from mono_depth_ros.engine.checks import brief, CheckedModel
 from mono_depth_ros.errors import EngineError, ModelError
 from mono_depth_ros.model.checkpoint import load_network, WEIGHTS
 import numpy as np
@@ -55,7 +55,7 @@ class TorchEngine:
             self._image = torch.zeros((*shape, 3), dtype=torch.uint8, pin_memory=on_gpu)
             self._depth = torch.zeros(shape, dtype=torch.float32, pin_memory=on_gpu)
         except RuntimeError as error:
-            raise EngineError(f'torch cannot load {weights}: {error}') from error
+            raise EngineError(f'torch cannot load {weights}: {brief(error)}') from error
         self._pixels: NDArray[np.uint8] = self._image.numpy()[0]
         self._metres: NDArray[np.float32] = self._depth.numpy()[0]
 
@@ -73,7 +73,7 @@ class TorchEngine:
             if self._stream is not None:
                 self._stream.synchronize()
         except RuntimeError as error:
-            raise EngineError(f'torch failed on a frame: {error}') from error
+            raise EngineError(f'torch failed on a frame: {brief(error)}') from error
         return self._metres
 
     def close(self) -> None:

@@ -179,7 +179,7 @@ def import_network(onnx_path: Path, config: ImportConfig, output_path: Path) -> 
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, manifest.to_json()
     _write(model, output_path)
-    return manifest
+    return Manifest.from_json(entry.value)  # as it will be read
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -208,7 +208,7 @@ def _write(model: onnx.ModelProto, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(model.SerializeToString())
         durable.sync(temporary)
-        _prove(temporary)
+        _prove(temporary, path.name)
         durable.replace(temporary, path)
     except OSError as error:
         raise ModelError(f'cannot write {path}: {error.strerror}') from error
@@ -218,10 +218,11 @@ def _write(model: onnx.ModelProto, path: Path) -> None:
         durable.remove(temporary)
 
 
-def _prove(path: Path) -> None:
+def _prove(path: Path, name: str) -> None:
     try:
         load_engine(path).close()
     except BackendUnavailableError as error:
         logger.warning('the imported network was not tried: %s', error)
-    except EngineError as error:
-        raise ModelError(f'the imported network does not run: {error}') from error
+    except (EngineError, ModelError) as error:
+        said = str(error).replace(str(path), name)
+        raise ModelError(f'the imported network does not run: {said}') from error

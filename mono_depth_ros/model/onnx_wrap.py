@@ -139,10 +139,15 @@ class GraphWriter:
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name, **attributes))
         return name
 
-    def constant(self, values: NDArray[Any] | Sequence[int] | float) -> str:
-        """Add a constant: a list of int64, or float32."""
-        array = np.asarray(values)
-        array = array.astype(np.int64 if array.dtype.kind == 'i' else np.float32)
+    def integers(self, values: Sequence[int]) -> str:
+        """Add a constant of int64."""
+        return self._constant(np.asarray(values, np.int64))
+
+    def floats(self, values: NDArray[np.float64] | Sequence[float] | float) -> str:
+        """Add a constant of float32."""
+        return self._constant(np.asarray(values, np.float32))
+
+    def _constant(self, array: NDArray[Any]) -> str:
         name = f'{PREFIX}{self.part}/constant_{len(self.constants)}'
         self.constants.append(numpy_helper.from_array(array, name))
         return name
@@ -155,16 +160,16 @@ class GraphWriter:
 def _prepare_image(graph: GraphWriter, network: ForeignNetwork, config: ImportConfig) -> None:
     x = INPUT
     if config.colour == 'bgr':
-        x = graph.add('Gather', x, graph.constant([2, 1, 0]), axis=3)
+        x = graph.add('Gather', x, graph.integers([2, 1, 0]), axis=3)
     if network.input_type != TensorProto.UINT8:
         x = graph.add('Cast', x, to=TensorProto.FLOAT)
         std = np.asarray(config.std, np.float64)
         gain = 1.0 / (std * (255.0 if config.input_range == '0..1' else 1.0))
         offset = -np.asarray(config.mean, np.float64) / std
         if (gain != 1).any():
-            x = graph.add('Mul', x, graph.constant(gain))
+            x = graph.add('Mul', x, graph.floats(gain))
         if (offset != 0).any():
-            x = graph.add('Add', x, graph.constant(offset))
+            x = graph.add('Add', x, graph.floats(offset))
     if network.layout == 'nchw':
         x = graph.add('Transpose', x, perm=[0, 3, 1, 2])
     graph.add('Cast', x, to=network.input_type)
@@ -175,20 +180,20 @@ def _finish_depth(
     graph: GraphWriter, network: ForeignNetwork, config: ImportConfig, free: bool
 ) -> None:
     x = graph.add('Cast', network.output, to=TensorProto.FLOAT)
-    one_one = graph.constant([1, 1])
+    one_one = graph.integers([1, 1])
     if network.output_size is not None and not free:
-        planar = graph.constant([1, 1, *network.output_size])
+        planar = graph.integers([1, 1, *network.output_size])
     else:
-        sides = graph.add('Gather', graph.add('Shape', x), graph.constant(network.output_axes))
+        sides = graph.add('Gather', graph.add('Shape', x), graph.integers(network.output_axes))
         planar = graph.add('Concat', one_one, sides, axis=0)
     x = graph.add('Reshape', x, planar)  # (1, 1, h', w'), whatever ones there were
     if network.output_size != network.size:
         # In the network's own quantity: between two surfaces it is nearer to linear than depth.
-        size = graph.constant([1, 1, *network.size])
+        size = graph.integers([1, 1, *network.size])
         if free:
-            sides = graph.add('Gather', graph.add('Shape', INPUT), graph.constant([1, 2]))
+            sides = graph.add('Gather', graph.add('Shape', INPUT), graph.integers([1, 2]))
             size = graph.add('Concat', one_one, sides, axis=0)
-        none = graph.constant(np.zeros(0, np.float32))
+        none = graph.floats([])
         x = graph.add(
             'Resize',
             x,
@@ -200,22 +205,22 @@ def _finish_depth(
         )
     if config.metric:
         x = _to_metres(graph, x, config)
-    final = graph.constant([1, *network.size])
+    final = graph.integers([1, *network.size])
     if free:
-        final = graph.add('Gather', graph.add('Shape', INPUT), graph.constant([0, 1, 2]))
+        final = graph.add('Gather', graph.add('Shape', INPUT), graph.integers([0, 1, 2]))
     graph.add('Reshape', x, final)
     graph.rename_last(OUTPUT)
 
 
 def _to_metres(graph: GraphWriter, x: str, config: ImportConfig) -> str:
-    x = graph.add('Mul', x, graph.constant(1 / config.fb if config.fb else config.scale))
+    x = graph.add('Mul', x, graph.floats(1 / config.fb if config.fb else config.scale))
     if config.shift:
-        x = graph.add('Add', x, graph.constant(config.shift))
+        x = graph.add('Add', x, graph.floats(config.shift))
     limits = (config.min_depth, config.max_depth)
     if config.kind == 'depth':
-        return graph.add('Clip', x, *(graph.constant(limit) for limit in limits))
+        return graph.add('Clip', x, *(graph.floats(limit) for limit in limits))
     # Limited before the division, so that a zero is as far as it can be.
-    far_to_near = (graph.constant(1 / limit) for limit in reversed(limits))
+    far_to_near = (graph.floats(1 / limit) for limit in reversed(limits))
     return graph.add('Reciprocal', graph.add('Clip', x, *far_to_near))
 
 
