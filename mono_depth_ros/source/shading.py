@@ -107,12 +107,17 @@ def shade(
     light = illumination(scenes, views, device)
     if any(scene.lighting.occlusion > 0 for scene in scenes):
         casts = torch.from_numpy(np.concatenate([scene.casts for scene in scenes])).to(device)
-        count = g.tiles[0] * g.tiles[1]
-        place, soft, reach = (
-            value.repeat_interleave(count, 0)
-            for value in (light.place[:, 0], light.radius[:, 0], light.scalars[:, 2])
+        lit, free = visibility(
+            g,
+            depth,
+            prim,
+            rays,
+            light.place[:, 0],
+            light.radius[:, 0],
+            casts,
+            light.scalars[:, 2],
+            shadows=any(any(scene.lighting.lights[0].colour) for scene in scenes),
         )
-        lit, free = visibility(g, depth, prim, rays, place, soft, casts, reach)
     else:
         lit = free = torch.ones_like(depth)
     rows = np.concatenate([scene.materials[scene.material] for scene in scenes])

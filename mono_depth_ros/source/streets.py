@@ -163,7 +163,7 @@ def _light_street(b: Builder) -> Lighting:
         sun = Light((0.3, 0.4, 0.85), (1.0, 1.0, 1.0), distant=True)
         return Lighting((sun,), (0.6,) * 3, (0.3,) * 3, occlusion=0.0)
     overcast = b.draw.chance(0.4)
-    power = b.draw.uniform(0.0, 0.4) if overcast else b.draw.uniform(0.8, 3.0)
+    power = b.draw.choice((0.0, b.draw.uniform(0.1, 0.5))) if overcast else b.draw.uniform(0.8, 3.0)
     warm = 0.3 * (1 - rise) * b.draw.random()
     blue = b.draw.uniform(0.0, 0.1) if overcast else b.draw.uniform(0.05, 0.5)
     bright = b.draw.uniform(0.6, 1.6)

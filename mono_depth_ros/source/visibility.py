@@ -1,55 +1,80 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shadows of the first light and darkening near contacts, at half resolution."""
+"""
+Shadows of the first light and darkening near contacts, at half resolution.
+
+Every second pixel of every second row is a point. Primitives are first listed for blocks of
+8 x 8 points, then for quads of 2 x 2 of them, and only then tested against the points.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 import itertools
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from mono_depth_ros.source.casting import TILE, Geometry, Pairs, interval
+from mono_depth_ros.source.casting import TILE, Geometry, box_interval, interval
 from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM
-from mono_depth_ros.source.surface import Surface, shape_table, surface
+from mono_depth_ros.source.surface import shape_table, surface
 
-_COARSE = TILE // 2
-_SHADOW_REACH = 60.0  # metres; a tile farther off spans too much of a scene
-_CPU_PAIRS, _GPU_PAIRS = 2048, 1 << 19
-
-
-def _coarse_samples(device: torch.device) -> Tensor:
-    step = torch.arange(0, TILE, 2, device=device)
-    return (step[:, None] * TILE + step).flatten()
+_BLOCK = 8  # points along the side of a block
+_QUADS = 16  # of a block
+_REACH = 60.0  # metres; points farther off get no shadow
+_SMALLEST = 0.012  # what looks smaller than this (radius over distance) throws no shadow
+_CPU_PAIRS, _GPU_PAIRS = 1024, 1 << 18
 
 
-def _masks(
-    g: Geometry, centre: Tensor, radius: Tensor, *, light: Tensor | None, margin: Tensor, keep: Tensor
-) -> Pairs:
-    """
-    List the primitives near a tile or between it and a light (T, 3).
+@dataclass(frozen=True)
+class _Points:
+    """Points by quads, (Q, 3, 4); 16 quads in a row make a block."""
 
-    centre (T, 3) and radius (T,) bound the points of a tile, margin (T,) is added to it.
-    """
-    masks, lists = [], []
-    per_image = len(centre) // len(g.focal)
-    for image, (start, end) in enumerate(itertools.pairwise(g.first)):
-        tiles = slice(image * per_image, (image + 1) * per_image)
-        prims = start + torch.nonzero(keep[start:end])[:, 0]
-        turn, origin = g.turn[prims], g.origin[prims].T[:, None]  # (n, 3, 3), (3, 1, n)
-        reach = g.half[prims].T[:, None] + (radius + margin)[tiles][:, None]  # (3, t, n)
-        local = _rotated(turn, centre[tiles]) + origin
-        if light is None:
-            masks.append((local.abs() <= reach).all(0))
-        else:
-            inverse = (_rotated(turn, light[tiles] - centre[tiles]) + 1e-9).reciprocal()
-            middle, half = -local * inverse, (reach * inverse).abs()
-            enter, leave = (middle - half).amax(0), (middle + half).amin(0)
-            masks.append((enter < leave) & (leave > 0) & (enter < 1))
-        lists.append(prims)
-    return Pairs.of(masks, lists)
+    place: Tensor
+    normal: Tensor
+    known: Tensor  # (Q, 4)
+    shape: tuple[int, int, int]  # images, rows and columns of blocks
+
+    def bounds(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Return middle and half-size (Q, 3) of boxes around wanted points, < 0 where none is."""
+        low = torch.where(wanted[:, None], self.place, 1e6).amin(2)
+        high = torch.where(wanted[:, None], self.place, -1e6).amax(2)
+        return (low + high) / 2, (high - low) / 2
+
+    def image_of(self) -> Tensor:
+        """Return the image of every quad, (Q,)."""
+        images, rows, columns = self.shape
+        index = torch.arange(images, device=self.place.device)
+        return index.repeat_interleave(rows * columns * _QUADS)
+
+
+def _points(g: Geometry, depth: Tensor, prim: Tensor, rays: Tensor) -> _Points:
+    """Pick every second pixel of the tiles that `cast` filled."""
+    rows, columns = g.tiles
+    half = TILE // 2
+
+    def picked(value: Tensor) -> Tensor:  # (B T, S) -> (Q, 4)
+        image = value[:, : TILE * TILE].view(-1, rows, columns, TILE, TILE)[..., ::2, ::2]
+        image = image.transpose(2, 3).reshape(-1, rows * half, columns * half)
+        margin = (0, -image.shape[2] % _BLOCK, 0, -image.shape[1] % _BLOCK)
+        image = pad(image[:, None].float(), margin, mode='replicate')[:, 0]
+        blocks = image.unflatten(1, (-1, 4, 2)).unflatten(4, (-1, 4, 2))  # b r q p c q p
+        return blocks.permute(0, 1, 4, 2, 5, 3, 6).reshape(-1, 4)
+
+    distance, hit = picked(depth), picked(prim).long()
+    known = distance < _REACH
+    distance = torch.where(known, distance, 1e3)
+    ray = torch.stack([picked(rays[:, 0]), picked(rays[:, 1])])
+    found = surface(shape_table(g)[:, hit.clamp(min=0)], distance, ray)
+    high, wide = -(-rows * half // _BLOCK), -(-columns * half // _BLOCK)
+    return _Points(
+        found.point.transpose(0, 1).contiguous(),
+        found.normal.transpose(0, 1).contiguous(),
+        known,
+        (len(g.focal), high, wide),
+    )
 
 
 def _rotated(turn: Tensor, vectors: Tensor) -> Tensor:
@@ -65,58 +90,116 @@ def _turned(turn: Tensor, vectors: Tensor) -> Tensor:
     return out.addcmul_(turn[:, :, 2:3], vectors[:, 2:3])
 
 
-def _chunks(chosen: Tensor, device: torch.device) -> Iterator[Tensor]:
-    """Cut a list of pairs into pieces whose temporaries stay in the cache of a CPU."""
-    return iter(chosen.split(_CPU_PAIRS if device.type == 'cpu' else _GPU_PAIRS))
+def _touched(centre: Tensor, extent: Tensor, way: Tensor | None) -> Tensor:
+    """Return whether |p| <= extent holds for centre, or on the way from there; axis 1 is xyz."""
+    if way is None:
+        return (centre.abs() <= extent).all(1)
+    enter, leave = box_interval(centre, way, extent)
+    return (enter < leave) & (leave > 0) & (enter < 1)
 
 
-def _lit(g: Geometry, points: Tensor, to_light: Tensor, pairs: Pairs) -> Tensor:
-    """Return 1 where nothing of `pairs` stands between points and light (T, 3, k), else 0."""
-    device = points.device
-    hits = torch.zeros(points[:, 0].shape, device=device)
-    kinds = torch.from_numpy(g.kind).to(device)[pairs.prim]
-    tile = torch.repeat_interleave(pairs.count)
-    for kind in (BOX, ELLIPSOID, FRUSTUM):
-        for chosen in _chunks(torch.nonzero(kinds == kind)[:, 0], device):
-            t, n = tile[chosen], pairs.prim[chosen]
+def _candidates(
+    g: Geometry, points: _Points, centre: Tensor, extent: Tensor, way: Tensor | None, keep: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """
+    Yield pairs (quad, primitive) of what may touch the boxes of quads, or the way from there.
+
+    centre, extent and way are (Q, 3); keep (N,) says which primitives count.
+    """
+    filled = (extent >= 0).all(1).view(-1, _QUADS)
+    low = torch.where(filled[..., None], (centre - extent).view(-1, _QUADS, 3), 1e6).amin(1)
+    high = torch.where(filled[..., None], (centre + extent).view(-1, _QUADS, 3), -1e6).amax(1)
+    middle, reach = (low + high) / 2, (high - low) / 2
+    block_way = None
+    if way is not None:
+        block_way = (way + centre)[::_QUADS] - middle  # all ways of an image end at its light
+    quads = [value.view(-1, _QUADS, 3).transpose(1, 2).contiguous() for value in (centre, extent)]
+    ways = None if way is None else way.view(-1, _QUADS, 3).transpose(1, 2).contiguous()
+    per_image = len(middle) // len(g.focal)
+    size = _CPU_PAIRS if middle.device.type == 'cpu' else _GPU_PAIRS
+    for image, (start, end) in enumerate(itertools.pairwise(g.first)):
+        blocks = slice(image * per_image, (image + 1) * per_image)
+        prims = start + torch.nonzero(keep[start:end])[:, 0]
+        turn = g.turn[prims]
+        at = _rotated(turn, middle[blocks]) + g.origin[prims].T[:, None]
+        wide = _rotated(turn.abs(), reach[blocks]) + g.half[prims].T[:, None]
+        along = None if block_way is None else _rotated(turn, block_way[blocks]).transpose(0, 1)
+        block, column = torch.nonzero(_touched(at.transpose(0, 1), wide.transpose(0, 1), along)).T
+        for some in torch.arange(len(block), device=block.device).split(size):
+            t, n = block[some] + blocks.start, prims[column[some]]
             turn = g.turn[n]
-            o = _turned(turn, points[t]).add_(g.origin[n][:, :, None])
-            d = _turned(turn, to_light[t])
+            o = _turned(turn, quads[0][t]).add_(g.origin[n][:, :, None])
+            e = _turned(turn.abs(), quads[1][t]).add_(g.half[n][:, :, None])
+            w = None if ways is None else _turned(turn, ways[t])
+            pair, quad = torch.nonzero(_touched(o, e, w) & filled[t]).T
+            yield _QUADS * t[pair] + quad, n[pair]
+
+
+def _lit(
+    g: Geometry, points: _Points, light: Tensor, radius: Tensor, keep: Tensor
+) -> Tensor:
+    """Return 1 where nothing stands between points and the lights (Q, 3) of radius (Q,), else 0."""
+    device = light.device
+    # The jitter repeats in every block, and blurring it away leaves a soft border.
+    noise = torch.randn(3, 64, generator=torch.Generator().manual_seed(5)).to(device)
+    noise = noise.view(3, _QUADS, 4).transpose(0, 1).repeat(len(light) // _QUADS, 1, 1)
+    start = points.place * 0.998 + points.normal * 0.01
+    way = light[:, :, None] + noise * radius[:, None, None] - start
+    facing = (points.normal * way).sum(1) > 0
+    wanted = facing & points.known
+    centre, extent = points.bounds(wanted)
+    # Jitter widens the bundle of rays; a sun stands far behind whatever is in its way.
+    penumbra = radius * (5.0 / light.norm(dim=1)).clamp(max=0.5)
+    extent = torch.where(extent < 0, extent, extent + penumbra[:, None])
+    hits = torch.zeros(wanted.shape, device=device)
+    kinds = torch.from_numpy(g.kind).to(device)
+    distance = (g.turn.transpose(1, 2) @ g.origin[:, :, None]).norm(dim=1)[:, 0]
+    keep = keep & (g.half.norm(dim=1) > _SMALLEST * distance)
+    for rows, prims in _candidates(g, points, centre, extent, light - centre, keep):
+        for kind in (BOX, ELLIPSOID, FRUSTUM):
+            mine = torch.nonzero(kinds[prims] == kind)[:, 0]
+            if not len(mine):
+                continue
+            r, n = rows[mine], prims[mine]
+            o = _turned(g.turn[n], start[r]).add_(g.origin[n][:, :, None])
+            d = _turned(g.turn[n], way[r])
             enter, leave = interval(kind, o, d, g.half[n], g.taper[n])
-            hits.index_add_(0, t, ((enter < leave) & (leave > 1e-4) & (enter < 1.0)).float())
+            hits.index_add_(0, r, ((enter < leave) & (leave > 1e-4) & (enter < 1.0)).float())
     return (hits == 0).float()
 
 
-def _openness(g: Geometry, points: Tensor, radius: Tensor, pairs: Pairs) -> Tensor:
+def _openness(g: Geometry, points: _Points, radius: Tensor) -> Tensor:
     """
-    Return how free the points `radius` above a surface are, 0..1.
+    Return how free the points `radius` (Q,) above the surface are, 0..1.
 
     A point at r above a lone plane is r from everything; nearer things leave less.
     """
-    device = points.device
-    free = radius[:, None].expand(points[:, 0].shape).clone()
-    kinds = torch.from_numpy(g.kind).to(device)[pairs.prim]
-    tile = torch.repeat_interleave(pairs.count)
-    for chosen in _chunks(torch.arange(len(tile), device=device), device):
-        t, n = tile[chosen], pairs.prim[chosen]
-        p = _turned(g.turn[n], points[t]).add_(g.origin[n][:, :, None])
+    above = points.place + points.normal * radius[:, None, None]
+    free = radius[:, None].expand(points.known.shape).clone()
+    centre, extent = points.bounds(points.known)
+    extent = torch.where(extent < 0, extent, extent + 2 * radius[:, None])
+    round_ = torch.from_numpy(g.kind == ELLIPSOID).to(radius.device)
+    keep = torch.ones_like(round_)
+    for r, n in _candidates(g, points, centre, extent, None, keep):
+        p = _turned(g.turn[n], above[r]).add_(g.origin[n][:, :, None])
         half = g.half[n][:, :, None]
         gap = (p.abs() - half).clamp_(min=0).square_().sum(1).sqrt_()
-        curved = torch.nonzero(kinds[chosen] == ELLIPSOID)[:, 0]
+        curved = torch.nonzero(round_[n])[:, 0]
         if len(curved):
             size = half[curved]
             ball = ((p[curved] / size).square().sum(1).sqrt() - 1) * size.amin(1)
             gap[curved] = ball.clamp(min=0)
-        free.scatter_reduce_(0, t[:, None].expand_as(gap), gap, 'amin')
+        free.scatter_reduce_(0, r[:, None].expand_as(gap), gap, 'amin')
     return free / radius[:, None]
 
 
-def _spread(g: Geometry, coarse: Tensor, samples: int) -> Tensor:
-    """Blur coarse values (B T, 16) over the image and return them for all samples (B T, S)."""
+def _spread(g: Geometry, points: _Points, values: Tensor, samples: int) -> Tensor:
+    """Blur values of the points (Q, 4) over the image; return them for all samples (B T, S)."""
     rows, columns = g.tiles
-    n = _COARSE
-    image = coarse.view(-1, rows, columns, n, n).transpose(2, 3).reshape(-1, 1, rows * n, columns * n)
-    # The jitter repeats every 4 x 4 samples: half taps at both ends average it out exactly.
+    images, high, wide = points.shape
+    blocks = values.view(images, high, wide, 4, 4, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
+    image = blocks.reshape(images, 1, high * _BLOCK, wide * _BLOCK)
+    image = image[..., : rows * TILE // 2, : columns * TILE // 2]
     image = avg_pool2d(pad(image, (2, 2, 2, 2), mode='replicate'), 4, stride=1)
     image = avg_pool2d(image, 2, stride=1)
     image = interpolate(image, scale_factor=2, mode='bilinear', align_corners=False)
@@ -130,9 +213,11 @@ def visibility(
     prim: Tensor,
     rays: Tensor,
     light: Tensor,
-    jitter: Tensor,
+    size: Tensor,
     casts: Tensor,
     radius: Tensor,
+    *,
+    shadows: bool,
 ) -> tuple[Tensor, Tensor]:
     """
     Return how much of the first light and of the ambient light reaches every sample.
@@ -143,44 +228,27 @@ def visibility(
         Primitives.
     depth, prim, rays : Tensor
         What `cast` returned.
-    light : Tensor, shape (T, 3)
-        The first light in the camera frame of every tile.
-    jitter : Tensor, shape (T,)
+    light : Tensor, shape (B, 3)
+        The first light of every image in its camera frame.
+    size : Tensor, shape (B,)
         Radius of that light: shadows get a soft border.
     casts : Tensor, shape (N,)
         Which primitives throw shadows.
-    radius : Tensor, shape (T,)
+    radius : Tensor, shape (B,)
         Reach of the darkening near contacts in metres.
+    shadows : bool
+        False leaves everything lit.
 
     Returns
     -------
-    lit, open : Tensor, shape (T, S)
+    lit, open : Tensor, shape (B T, S)
         0 is dark, 1 is free.
 
     """
-    coarse = _coarse_samples(depth.device)
-    prim, rays = prim[:, coarse], rays[:, :, coarse]
-    distance = depth[:, coarse]
-    some = distance < _SHADOW_REACH
-    distance = torch.where(some, distance, 1e3)
-    found: Surface = surface(
-        shape_table(g)[:, prim.clamp(min=0)], distance, rays.transpose(0, 1)
-    )
-    points = found.point.transpose(0, 1).contiguous()  # (T, 3, 16)
-    normals = found.normal.transpose(0, 1)
-    weight = some.float()[:, None]
-    centre = (points * weight).sum(2) / weight.sum(2).clamp(min=1)
-    spread = ((points - centre[:, :, None]) * weight).square().sum(1).amax(1).sqrt()
-    spread = torch.where(some.any(1), spread, -1e6)
-
-    generator = torch.Generator().manual_seed(5)
-    noise = torch.randn(3, points.shape[2], generator=generator).to(points.device)
-    lifted = points + normals * 0.01 - points * 2e-3
-    to_light = light[:, :, None] + noise * jitter[:, None, None] - lifted
-    pairs = _masks(g, centre, spread, light=light, margin=0.5 * jitter, keep=casts)
-    lit = _lit(g, lifted, to_light, pairs)
-    above = points + normals * radius[:, None, None]
-    pairs = _masks(g, centre, spread, light=None, margin=2 * radius, keep=torch.ones_like(casts))
-    open_ = _openness(g, above, radius, pairs)
-    samples = depth.shape[1]
-    return _spread(g, lit, samples), _spread(g, open_, samples)
+    points = _points(g, depth, prim, rays)
+    image, samples = points.image_of(), depth.shape[1]
+    free = _spread(g, points, _openness(g, points, radius[image]), samples)
+    if not shadows:
+        return torch.ones_like(depth), free
+    lit = _lit(g, points, light[image], size[image], casts)
+    return _spread(g, points, lit, samples), free
