@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 import logging
 from pathlib import Path
 from typing import Any
@@ -72,62 +75,85 @@ class BagFrames(FrameSource):
     def __init__(self, path: Path, *, strict: bool = False, topic: str = '') -> None:
         super().__init__(str(path), 0, strict)
         self.path = path
-        with self._open() as reader:
+        with self.opened() as reader:
             kinds = {connection.topic: connection.msgtype for connection in reader.connections}
-            counts: dict[str, int] = {}
+            counts: Counter[str] = Counter()
             for connection in reader.connections:
-                counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
+                counts[connection.topic] += connection.msgcount
         filled = {name: kind for name, kind in kinds.items() if counts[name]}
         self.topic = choose_image_topic(filled, topic, str(path))
         self.info_topic = choose_info_topic(filled, self.topic)
         self.count = counts[self.topic]
         self.camera: PinholeCamera | None = None
 
-    def _open(self) -> Any:
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Open the bag for ``messages``; raise DatasetError if that is not possible."""
         reader = open_bag(self.path)
         try:
             reader.open()
-        except Exception as error:  # as above
+        except Exception as error:  # rosbags has no common base of its errors
             raise DatasetError(f'{self.path} is not a readable bag: {error}') from error
-        return _Closing(reader)
+        try:
+            yield reader
+        finally:
+            reader.close()
 
     def _loaders(self) -> Iterator[Callable[[], Frame]]:
-        with self._open() as reader:
-            infos = [c for c in reader.connections if c.topic == self.info_topic]
-            images = [c for c in reader.connections if c.topic == self.topic]
-            # The first camera_info may come after the first image.
-            for connection, _, raw in reader.messages(infos) if infos else ():
+        with self.opened() as reader:
+            wanted = [c for c in reader.connections if c.topic in (self.topic, self.info_topic)]
+            for _, _, _, load in self.messages(reader, wanted):
+                if load is not None:
+                    yield load
+
+    def messages(
+        self, reader: Any, connections: Sequence[Any] = ()
+    ) -> Iterator[tuple[Any, int, Any, Callable[[], Frame] | None]]:
+        """
+        Go through the messages of an opened bag, or of some of its connections.
+
+        Yields
+        ------
+        connection, stamp, raw, load
+            As ``rosbags`` gives them: when it was received [ns] and its bytes. ``load`` makes the
+            frame of an image of the chosen topic or raises ImageError; it is None otherwise.
+
+        """
+        self._read_first_info(reader)
+        index = 0
+        for connection, stamp, raw in self._read(reader, connections):
+            load = None
+            if connection.topic == self.info_topic:
                 self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
-                break
-            index = 0
-            for connection, stamp, raw in self._messages(reader, images + infos):
-                if connection.topic == self.info_topic:
-                    self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
-                    continue
-
-                def load(
-                    connection: Any = connection,
-                    stamp: int = stamp,
-                    raw: Any = raw,
-                    index: int = index,
-                ) -> Frame:
-                    try:
-                        message = reader.deserialize(raw, connection.msgtype)
-                    except Exception as error:  # as above
-                        raise ImageError(f'message {index} is damaged: {error}') from error
-                    rgb = message_to_rgb(message)
-                    stamp = header_stamp(message) or stamp
-                    return Frame(rgb, stamp, f'{index:06d}', self.camera)
-
-                yield load
+            elif connection.topic == self.topic:
+                load = partial(self._load, reader, connection.msgtype, stamp, raw, index)
                 index += 1
+            yield connection, stamp, raw, load
 
-    def _messages(self, reader: Any, connections: list[Any]) -> Iterator[Any]:
+    def _load(self, reader: Any, kind: str, stamp: int, raw: Any, index: int) -> Frame:
+        try:
+            message = reader.deserialize(raw, kind)
+        except Exception as error:  # as above
+            raise ImageError(f'message {index} is damaged: {error}') from error
+        return Frame(
+            message_to_rgb(message),
+            header_stamp(message) or stamp,
+            f'{index:06d}',
+            self.camera,
+            frame_id=message.header.frame_id,
+        )
+
+    def _read_first_info(self, reader: Any) -> None:
+        """Read a camera_info ahead: the first may come after the first image."""
+        infos = [c for c in reader.connections if c.topic == self.info_topic]
+        for connection, _, raw in reader.messages(infos) if infos else ():
+            self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
+            return
+
+    def _read(self, reader: Any, connections: Sequence[Any]) -> Iterator[Any]:
         """Read on until the end, or until the bag is damaged."""
         try:
             yield from reader.messages(connections)
-        except DatasetError:
-            raise
         except Exception as error:  # as above
             if self.strict:
                 raise DatasetError(f'{self.path} is damaged: {error}') from error
@@ -139,19 +165,6 @@ class BagFrames(FrameSource):
         except CameraError as error:
             logger.warning('%s: %s', self.info_topic, error)
             return None
-
-
-class _Closing:
-    """Closes an open bag at the end of a with block."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-
-    def __enter__(self) -> Any:
-        return self._reader
-
-    def __exit__(self, *_: object) -> None:
-        self._reader.close()
 
 
 def choose_image_topic(kinds: dict[str, str], wanted: str, bag: str) -> str:

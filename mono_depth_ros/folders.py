@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 import re
 
 import cv2
-from mono_depth_ros.camera import camera_from_json, PinholeCamera
+from mono_depth_ros.camera import camera_from_json, camera_to_json, PinholeCamera
 from mono_depth_ros.errors import DatasetError, ImageError
 from mono_depth_ros.frames import Frame, FrameSource, IMAGE_SUFFIXES, stamp_of
 from mono_depth_ros.image_encoding import compressed_to_rgb
+from mono_depth_ros.postprocessing import depth_to_millimetres
+from mono_depth_ros.visualisation import write_image
 import numpy as np
 from numpy.typing import NDArray
 
@@ -152,3 +154,44 @@ def read_pose(path: Path) -> NDArray[np.float64]:
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise ImageError(f'pose {path.name} must be a finite 4x4 matrix, got {pose.shape}')
     return pose
+
+
+def write_rgbd(folder: Path, frames: Iterable[Frame]) -> int:
+    """
+    Write frames as an RGB-D folder, with depth in millimetres.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is missing; files of the same name are replaced.
+    frames : iterable of Frame
+        All of one camera.
+
+    Returns
+    -------
+    int
+        How many there were.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be written.
+
+    """
+    count = 0
+    try:
+        for name in ('rgb', 'depth', 'pose'):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for frame in frames:
+            write_image(folder / 'rgb' / f'{frame.name}.png', frame.rgb)
+            if frame.depth is not None:
+                depth = depth_to_millimetres(frame.depth)
+                write_image(folder / 'depth' / f'{frame.name}.png', depth)
+            if frame.world_from_camera is not None:
+                np.savetxt(folder / 'pose' / f'{frame.name}.txt', frame.world_from_camera)
+            if frame.camera is not None and not count:
+                camera_to_json(folder / 'camera.json', frame.camera, depth_scale=1000.0)
+            count += 1
+    except OSError as error:
+        raise DatasetError(f'cannot write to {folder}: {error}') from error
+    return count

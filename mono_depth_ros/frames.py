@@ -45,6 +45,8 @@ class Frame:
         Measured depth [m], NaN where missing.
     world_from_camera : np.ndarray, shape (4, 4), float64, or None
         Pose of the optical frame.
+    frame_id : str
+        Name of the optical frame, where a recording says it.
 
     """
 
@@ -54,6 +56,7 @@ class Frame:
     camera: PinholeCamera | None = None
     depth: NDArray[np.float32] | None = None
     world_from_camera: NDArray[np.float64] | None = None
+    frame_id: str = ''
 
 
 class FrameSource:
@@ -186,7 +189,10 @@ def open_frames(
     if suffix in VIDEO_SUFFIXES:
         return VideoFrames(path, rate, strict)
     if suffix in IMAGE_SUFFIXES:
-        return FolderFrames(path.parent, rate, strict=True, files=[path])
+        # One image of an RGB-D folder has the camera, depth and pose of that folder.
+        is_rgbd = path.parent.name == 'rgb' and (path.parent.parent / 'camera.json').is_file()
+        folder = path.parent.parent if is_rgbd else path.parent
+        return FolderFrames(folder, rate, strict=True, files=[path])
     raise DatasetError(
         f'{path} is neither a folder nor a file of a known kind: '
         f'{", ".join(IMAGE_SUFFIXES + VIDEO_SUFFIXES + BAG_SUFFIXES)}'

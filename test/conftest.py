@@ -36,3 +36,34 @@ def kitchen():
     if not folder.is_dir():
         pytest.skip(f'real images are not in {folder}')
     return folder
+
+
+@pytest.fixture(scope='session')
+def red_network(tmp_path_factory):
+    """Return a network whose answer is known: depth is 1 m plus 1 cm per level of red."""
+    onnx = pytest.importorskip('onnx', reason='onnx is not installed')
+    from mono_depth_ros.manifest import Manifest, METADATA_KEY
+    import numpy as np
+
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    constants = {'red': np.int64(0), 'gain': np.float32(0.01), 'offset': np.float32(1.0)}
+    nodes = [
+        helper.make_node('Gather', ['image', 'red'], ['level'], axis=3),
+        helper.make_node('Cast', ['level'], ['float'], to=floats),
+        helper.make_node('Mul', ['float', 'gain'], ['scaled']),
+        helper.make_node('Add', ['scaled', 'offset'], ['depth']),
+    ]
+    shape = ['height', 'width']
+    graph = helper.make_graph(
+        nodes,
+        'red',
+        [helper.make_tensor_value_info('image', onnx.TensorProto.UINT8, [1, *shape, 3])],
+        [helper.make_tensor_value_info('depth', floats, [1, *shape])],
+        [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+    manifest = Manifest('red', input_size=(96, 128), dynamic=True, stride=16, max_depth=10.0)
+    helper.set_model_props(model, {METADATA_KEY: manifest.to_json()})
+    path = tmp_path_factory.mktemp('networks') / 'red.onnx'
+    onnx.save(model, path)
+    return path

@@ -69,6 +69,17 @@ def test_one_image_is_a_source_of_one_frame(rgbd):
     (frame,) = open_frames(rgbd / 'rgb' / '9.png')
 
     assert frame.name == '9'
+    assert frame.camera == CAMERA
+    assert frame.depth[5, 5] == 9.0
+
+
+def test_one_image_without_a_folder_of_its_kind_stands_alone(rgbd):
+    (rgbd / 'rgb' / '9.png').rename(rgbd / '9.png')
+    (rgbd / 'camera.json').unlink()
+
+    (frame,) = open_frames(rgbd / '9.png')
+
+    assert frame.camera is None
 
 
 def test_a_corrupt_image_is_skipped_counted_and_logged(rgbd, caplog):

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options for the network and where it runs, shared by the commands that run one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+import logging
+from pathlib import Path
+from typing import Annotated, Any, TYPE_CHECKING
+
+from mono_depth_ros.config import EngineConfig
+import typer
+
+if TYPE_CHECKING:
+    from mono_depth_ros.config import OutputConfig
+    from mono_depth_ros.pipeline import DepthEstimator
+
+logger = logging.getLogger(__name__)
+
+
+def option(name: str, *, metavar: str | None = None) -> Any:
+    """Make the option of an engine setting, described as in ``config.py``."""
+    (spec,) = (spec for spec in fields(EngineConfig) if spec.name == name)
+    # Square brackets mean markup to rich.
+    description = spec.metadata['description'].replace('[', '(').replace(']', ')')
+    return typer.Option(help=f'{description}.', metavar=metavar)
+
+
+Model = Annotated[str, option('model')]
+Backend = Annotated[str, option('backend')]
+Precision = Annotated[str, option('precision')]
+InputSize = Annotated[str, option('input_size', metavar='HEIGHTxWIDTH')]
+Threads = Annotated[int, option('threads')]
+DepthScale = Annotated[float, option('depth_scale')]
+DepthShift = Annotated[float, option('depth_shift')]
+Store = Annotated[
+    str, typer.Option(help='Folder of the networks of a robot: run the version in use there.')
+]
+DEFAULTS = EngineConfig()
+
+
+@contextmanager
+def open_estimator(
+    config: EngineConfig, image_size: tuple[int, int], output: OutputConfig | None = None
+) -> Iterator[DepthEstimator]:
+    """
+    Load a network for images of this (height, width), and close it in the end.
+
+    Raises
+    ------
+    MonoDepthError
+        With what is wrong with the model, the backend or the store.
+
+    """
+    from mono_depth_ros.engine.select import load_engine
+    from mono_depth_ros.engine.store_reader import StoreReader
+    from mono_depth_ros.model.registry import resolve_model
+    from mono_depth_ros.pipeline import DepthEstimator
+    from mono_depth_ros.preprocessing import input_size_for, parse_input_size
+
+    store = StoreReader(Path(config.store).expanduser()) if config.store else None
+    model = resolve_model(config.model, store)
+    if model.warning:
+        logger.warning(model.warning)
+    size = parse_input_size(config.input_size) or input_size_for(model.manifest, *image_size[::-1])
+    engine = load_engine(
+        model.path,
+        config.backend,
+        input_size=size,
+        precision=config.precision,
+        threads=config.threads,
+    )
+    try:
+        # The version is that of the store, which the file itself cannot know.
+        engine.manifest = replace(engine.manifest, version=model.version)
+        yield DepthEstimator(engine, config, output)
+    finally:
+        engine.close()

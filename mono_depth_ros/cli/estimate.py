@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth estimate`: depth of images, without ROS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+import logging
+from pathlib import Path
+from typing import Annotated, TYPE_CHECKING
+
+from mono_depth_ros.cli import engines
+from mono_depth_ros.cli.console import console, progress_bar
+from mono_depth_ros.config import EngineConfig
+from mono_depth_ros.errors import CameraError, DatasetError, ImageError
+import typer
+
+if TYPE_CHECKING:
+    from mono_depth_ros.camera import PinholeCamera
+    from mono_depth_ros.frames import Frame, FrameSource
+    from mono_depth_ros.pipeline import DepthEstimator
+
+logger = logging.getLogger(__name__)
+
+
+def estimate(
+    images: Annotated[
+        str,
+        typer.Argument(
+            help='An image, a folder of images, an RGB-D folder, a video, a bag, or procedural.',
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option(help='Folder for the depth images; made if it is missing.')
+    ],
+    model: engines.Model = engines.DEFAULTS.model,
+    backend: engines.Backend = engines.DEFAULTS.backend,
+    store: engines.Store = engines.DEFAULTS.store,
+    camera: Annotated[
+        str,
+        typer.Option(
+            help='camera.json with width height fx fy cx cy; for any size of the images.'
+        ),
+    ] = '',
+    fov: Annotated[
+        float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
+    ] = 60.0,
+    ply: Annotated[bool, typer.Option('--ply', help='Write a coloured cloud, too.')] = False,
+    topic: Annotated[str, typer.Option(help='Image topic of a bag.')] = '',
+    limit: Annotated[int, typer.Option(help='Take the first images only; 0 takes all.')] = 0,
+    precision: engines.Precision = engines.DEFAULTS.precision,
+    input_size: engines.InputSize = engines.DEFAULTS.input_size,
+    threads: engines.Threads = engines.DEFAULTS.threads,
+    depth_scale: engines.DepthScale = engines.DEFAULTS.depth_scale,
+    depth_shift: engines.DepthShift = engines.DEFAULTS.depth_shift,
+) -> None:
+    """
+    Estimate the depth of images.
+
+    OUTPUT gets, for each image, NAME.png (16-bit, millimetres, 0 is missing) and NAME_color.png
+    (red is near, blue is far), and NAME.ply with --ply.
+    """
+    from mono_depth_ros.camera import camera_from_json
+    from mono_depth_ros.frames import open_frames
+
+    config = EngineConfig(
+        model=model,
+        backend=backend,
+        precision=precision,
+        input_size=input_size,
+        threads=threads,
+        store=store,
+        depth_scale=depth_scale,
+        depth_shift=depth_shift,
+    )
+    source = open_frames(images, topic=topic)
+    given = camera_from_json(Path(camera).expanduser())[0] if camera else None
+    job = Job(source, CameraChoice(given, fov), output, config, ply=ply, limit=limit)
+    make_folder(output)
+    job.run()
+    console.print(job.summary(), highlight=False)
+
+
+def make_folder(folder: Path) -> None:
+    """Make an output folder; raise DatasetError if that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f'cannot write to {folder}: {error.strerror}') from error
+
+
+class CameraChoice:
+    """
+    Chooses the intrinsics of each frame: given ones, its own, or assumed ones, which it tells.
+
+    Parameters
+    ----------
+    given : PinholeCamera or None
+        Intrinsics of the user, which are scaled to the size of the image.
+    fov_degrees : float
+        Horizontal field of view assumed where there are none.
+
+    """
+
+    def __init__(self, given: PinholeCamera | None, fov_degrees: float) -> None:
+        self._given, self._fov_degrees = given, fov_degrees
+        self._told = False
+
+    def of(self, frame: Frame) -> PinholeCamera:
+        """Return the intrinsics of a frame."""
+        from mono_depth_ros.camera import camera_from_fov
+
+        height, width = frame.rgb.shape[:2]
+        if self._given is not None:
+            return self._given.resized(width, height)
+        if frame.camera is not None:
+            return frame.camera
+        if not self._told:
+            self._told = True
+            logger.warning(
+                'no intrinsics: assuming a horizontal field of view of %g degrees. Metres are '
+                'only as right as that; give --camera camera.json or --fov',
+                self._fov_degrees,
+            )
+        return camera_from_fov(width, height, self._fov_degrees)
+
+
+@dataclass
+class Job:
+    """Runs a network over the frames of a source and writes what comes out."""
+
+    source: FrameSource
+    cameras: CameraChoice
+    output: Path
+    config: EngineConfig
+    ply: bool = False
+    limit: int = 0
+    written: int = 0
+    failed: int = 0
+    engine: str = ''
+
+    def run(self) -> None:
+        """
+        Estimate every frame.
+
+        A frame that cannot be used is told and counted.
+
+        Raises
+        ------
+        MonoDepthError
+            If the network cannot run, or no frame at all could be used.
+
+        """
+        total = min(filter(None, (self.source.count, self.limit)), default=None)
+        frames = islice(iter(self.source), self.limit or None)
+        first = next(frames)
+        size = (first.rgb.shape[0], first.rgb.shape[1])
+        with engines.open_estimator(self.config, size) as estimator, progress_bar() as bar:
+            self.engine = f'{estimator.engine.manifest.name} on {estimator.engine.backend}'
+            task = bar.add_task('estimating', total=total)
+            self._try(estimator, first)
+            bar.advance(task)
+            for frame in frames:
+                self._try(estimator, frame)
+                bar.advance(task)
+        if not self.written:
+            raise DatasetError(f'none of the images of {self.source.name} could be used')
+
+    def _try(self, estimator: DepthEstimator, frame: Frame) -> None:
+        try:
+            self._estimate(estimator, frame)
+        except (ImageError, CameraError) as error:
+            self.failed += 1
+            logger.warning('%s: %s', frame.name, error)
+        except OSError as error:
+            raise DatasetError(f'cannot write to {self.output}: {error}') from error
+
+    def _estimate(self, estimator: DepthEstimator, frame: Frame) -> None:
+        from mono_depth_ros.postprocessing import depth_to_millimetres
+        from mono_depth_ros.projection import depth_to_points
+        from mono_depth_ros.visualisation import colour_depth, write_image, write_ply
+
+        camera = self.cameras.of(frame)
+        depth = estimator.estimate(frame.rgb, camera)
+        path = self.output / f'{frame.name}.png'
+        write_image(path, depth_to_millimetres(depth))
+        write_image(path.with_name(f'{frame.name}_color.png'), colour_depth(depth))
+        if self.ply:
+            points = depth_to_points(depth, camera)
+            write_ply(path.with_name(f'{frame.name}.ply'), points, frame.rgb)
+        self.written += 1
+
+    def summary(self) -> str:
+        """Say what was done, in one line."""
+        lost = self.failed + self.source.skipped
+        tail = f', {lost} could not be used' if lost else ''
+        images = 'depth image' if self.written == 1 else 'depth images'
+        return f'{self.written} {images} in {self.output} ({self.engine}){tail}'

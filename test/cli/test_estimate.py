@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth estimate` on images whose depth is known."""
+
+import cv2
+from mono_depth_ros.camera import camera_to_json, PinholeCamera
+import numpy as np
+import pytest
+
+CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Make an RGB-D folder without depth: two ramps of red."""
+    folder = tmp_path / 'images'
+    (folder / 'rgb').mkdir(parents=True)
+    camera_to_json(folder / 'camera.json', CAMERA)
+    for name, top in (('a', 100), ('b', 200)):
+        bgr = np.zeros((96, 128, 3), np.uint8)
+        bgr[..., 2] = np.linspace(0, top, 128).round()
+        cv2.imwrite(str(folder / 'rgb' / f'{name}.png'), bgr)
+    return folder
+
+
+def read_metres(path):
+    """Read a 16-bit depth image."""
+    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert values.dtype == np.uint16
+    return values / 1000.0
+
+
+def test_each_image_gets_depth_in_millimetres_and_a_picture(run, images, tmp_path, red_network):
+    output = tmp_path / 'new' / 'output'
+
+    status, said, _ = run('estimate', images, '--output', output, '--model', red_network)
+
+    assert status == 0
+    assert '2 depth images' in said
+    assert sorted(path.name for path in output.iterdir()) == [
+        'a.png',
+        'a_color.png',
+        'b.png',
+        'b_color.png',
+    ]
+    depth = read_metres(output / 'b.png')
+    assert depth.shape == (96, 128)
+    assert depth[50, 0] == pytest.approx(1.0, abs=0.03)
+    assert depth[50, 127] == pytest.approx(3.0, abs=0.03)
+    colours = cv2.imread(str(output / 'b_color.png')).astype(int)
+    assert colours[50, 0, 2] > colours[50, 0, 0]
+    assert colours[50, 127, 0] > colours[50, 127, 2]
+
+
+def test_a_cloud_uses_the_camera_of_the_folder(run, images, tmp_path, red_network):
+    run('estimate', images, '--output', tmp_path, '--model', red_network, '--ply')
+
+    header, body = (tmp_path / 'a.ply').read_bytes().split(b'end_header\n')
+    vertices = np.frombuffer(body, [('xyz', '<f4', 3), ('rgb', 'u1', 3)])
+    x, y, z = vertices['xyz'].T
+    assert b'element vertex 12288' in header
+    assert (CAMERA.fx * x / z + CAMERA.cx).max() == pytest.approx(127, abs=0.01)
+    assert (CAMERA.fy * y / z + CAMERA.cy).min() == pytest.approx(0, abs=0.01)
+
+
+def test_without_a_camera_the_assumption_is_said_once(run, images, tmp_path, red_network):
+    status, _, errors = run(
+        'estimate', images / 'rgb', '--output', tmp_path, '--model', red_network
+    )
+
+    assert status == 0
+    assert errors.count('60 degrees') == 1
+
+
+def test_a_given_camera_is_used_at_the_size_of_the_image(run, images, tmp_path, red_network):
+    camera = tmp_path / 'camera.json'
+    camera_to_json(camera, CAMERA.resized(64, 48))
+
+    arguments = ('--model', red_network, '--camera', camera, '--ply')
+    status, _, errors = run('estimate', images / 'rgb', '--output', tmp_path, *arguments)
+
+    vertices = (tmp_path / 'a.ply').read_bytes().split(b'end_header\n')[1]
+    x, _, z = np.frombuffer(vertices, [('xyz', '<f4', 3), ('rgb', 'u1', 3)])['xyz'].T
+    assert status == 0
+    assert 'degrees' not in errors
+    assert (x / z).max() == pytest.approx((127 - CAMERA.cx) / CAMERA.fx, rel=1e-4)
+
+
+def test_a_corrupt_image_is_told_and_the_rest_is_done(run, images, tmp_path, red_network):
+    (images / 'rgb' / 'a.png').write_bytes(b'no image')
+
+    status, said, errors = run('estimate', images, '--output', tmp_path, '--model', red_network)
+
+    assert status == 0
+    assert '1 depth image in' in said
+    assert '1 could not be used' in said
+    assert 'a.png' in errors
+
+
+def test_a_limit_takes_the_first_images(run, images, tmp_path, red_network):
+    output = tmp_path / 'output'
+
+    run('estimate', images, '--output', output, '--model', red_network, '--limit', 1)
+
+    assert {path.name for path in output.iterdir()} == {'a.png', 'a_color.png'}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (('--model', '/no/such.onnx'), 'no model at /no/such.onnx'),
+        (('--backend', 'abacus'), 'backend must be one of'),
+        (('--camera', '/no/camera.json'), 'cannot read /no/camera.json'),
+        (('--input-size', 'big'), 'HEIGHTxWIDTH'),
+    ],
+)
+def test_a_bad_option_is_one_sentence(run, images, tmp_path, red_network, arguments, reason):
+    option, value = arguments
+    options = {'--model': red_network, option: value}
+
+    words = [word for pair in options.items() for word in pair]
+    status, _, errors = run('estimate', images, '--output', tmp_path, *words)
+
+    assert status == 1
+    assert reason in ' '.join(errors.split())
+
+
+def test_an_output_that_cannot_be_written_is_said(run, images, tmp_path, red_network):
+    (tmp_path / 'file').touch()
+
+    arguments = ('--output', tmp_path / 'file' / 'output', '--model', red_network)
+    status, _, errors = run('estimate', images, *arguments)
+
+    assert status == 1
+    assert 'cannot write to' in errors
