@@ -10,7 +10,14 @@ from typing import Annotated, TYPE_CHECKING
 
 from mono_depth_ros.errors import ConfigError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 import typer
 
 if TYPE_CHECKING:
@@ -75,6 +82,10 @@ def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:
     with _progress() as bar:
         for domain in settings.domains:
             task = bar.add_task(f'render {domain}', total=settings.samples, scores='')
+
+            def show(done: int, task: TaskID = task) -> None:
+                bar.update(task, completed=done)
+
             fill_pool(
                 pool,
                 domain,
@@ -82,7 +93,7 @@ def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:
                 sizes=settings.render_sizes,
                 seed=settings.seed,
                 device=device,
-                progress=lambda done, task=task: bar.update(task, completed=done),
+                progress=show,
             )
 
 

@@ -107,10 +107,11 @@ def jitter_colours(
     grey = np.tile([0.299, 0.587, 0.114], (3, 1))
     x = cv2.transform(rgb, grey + (np.eye(3) - grey) * saturation)
     x = cv2.LUT(x, _tone_curves(float(rgb.mean()) / 255, rng, strength))
-    if rng.random() < 0.3:
-        x = cv2.GaussianBlur(x, (5, 5), rng.uniform(0.3, 1.2))
-    if rng.random() < 0.5:
-        noise = rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0, 10))
+    # The rendered images are blurred and noisy as cameras make them; a little more on some.
+    if rng.random() < 0.5 * strength:
+        x = cv2.GaussianBlur(x, (5, 5), rng.uniform(0.3, 1.0))
+    if rng.random() < strength:
+        noise = rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0, 6))
         x = np.clip(x + noise, 0, 255).astype(np.uint8)
     return np.asarray(x, np.uint8)
 

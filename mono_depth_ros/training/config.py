@@ -130,7 +130,7 @@ class PretrainConfig:
     far_weight: float = 0.1
     ema: float = 0.999
     min_zoom: float = 0.7
-    colour_strength: float = 0.4
+    colour_strength: float = 0.25
     workers: int = 1
     log_every: int = 50
     save_every: int = 500

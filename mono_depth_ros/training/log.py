@@ -10,7 +10,7 @@ import time
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mono_depth_ros.training.pretrain import Trainer
+    from mono_depth_ros.training.trainer import Trainer
 
 COLUMNS = (
     'step',

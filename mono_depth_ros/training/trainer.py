@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One training run: an update, a save, a resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mono_depth_ros.errors import ModelError
+from mono_depth_ros.model.checkpoint import load_training_state, save_training_state
+from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.source.pool import SamplePool
+from mono_depth_ros.training.average import WeightAverage
+from mono_depth_ros.training.batches import Batch
+from mono_depth_ros.training.config import PretrainConfig
+from mono_depth_ros.training.distributed import Workers
+from mono_depth_ros.training.losses import gradient_loss, l1_log_loss, log_residual, silog_loss
+import torch
+from torch import nn, Tensor
+
+# A run whose last updates were all skipped has diverged; going on would only burn time.
+MAX_SKIPPED_IN_A_ROW = 100
+
+
+class LossModule(nn.Module):
+    """Network and loss as one module, so that DDP sees one forward pass per update."""
+
+    def __init__(self, network: FastDepth, config: PretrainConfig) -> None:
+        super().__init__()
+        self.network, self.config = network, config
+
+    def forward(self, rgb: Tensor, label: Tensor, weight: Tensor, focal: float) -> Tensor:
+        """Return the training loss of a batch."""
+        log_depth, _ = self.network.log_depth(rgb, focal)
+        residual = log_residual(log_depth.float(), label, weight, self.network.max_depth)
+        data = l1_log_loss if self.config.loss == 'l1_log' else silog_loss
+        loss = data(residual, weight)
+        return loss + self.config.gradient_weight * gradient_loss(residual, weight)
+
+
+def build_network(config: PretrainConfig) -> FastDepth:
+    """Build the network of a config with its seeded initial weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return FastDepth(
+            config.width,
+            min_depth=config.min_depth,
+            max_depth=config.headroom * config.max_depth,
+            focal=config.focal,
+            high_resolution=config.high_resolution,
+        )
+
+
+def build_optimiser(network: nn.Module, config: PretrainConfig) -> torch.optim.Optimizer:
+    """AdamW; norms, biases and depthwise kernels do not decay."""
+    decayed = [p for p in network.parameters() if p.ndim == 4 and p.shape[1] > 1]
+    kept = [p for p in network.parameters() if not (p.ndim == 4 and p.shape[1] > 1)]
+    groups: list[dict[str, Any]] = [{'params': decayed}, {'params': kept, 'weight_decay': 0.0}]
+    return torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
+
+
+class Trainer:
+    """
+    One training run: ``step`` makes an update, ``save`` and ``resume`` carry it over a kill.
+
+    Parameters
+    ----------
+    config : PretrainConfig
+    pool : SamplePool
+        Training samples.
+    workers : Workers, optional
+        The processes that train together; this one alone by default.
+
+    """
+
+    def __init__(
+        self, config: PretrainConfig, pool: SamplePool, workers: Workers | None = None
+    ) -> None:
+        self.config, self.pool = config, pool
+        self.workers = workers or Workers()
+        self.network = build_network(config).to(self.workers.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = self.workers.wrap(LossModule(self.network, config))
+        self.optimiser = build_optimiser(self.network, config)
+        self.average = WeightAverage(self.network, config.ema)
+        self.done = 0
+        self.skipped = 0
+        self._skipped_in_a_row = 0
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """
+        Make one update, or skip and count it if its loss or gradient is not finite.
+
+        Returns
+        -------
+        dict
+            ``loss``, ``gradient`` (its norm before clipping) and ``rate``.
+
+        Raises
+        ------
+        ModelError
+            If `MAX_SKIPPED_IN_A_ROW` updates in a row were not finite.
+
+        """
+        device = self.workers.device
+        rate = self.config.learning_rate_at(self.done)
+        for group in self.optimiser.param_groups:
+            group['lr'] = rate
+        self.module.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        statistics = self._buffers()
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == 'cuda'):
+            loss = self.module(
+                batch.rgb.to(device, non_blocking=True),
+                batch.label.to(device, non_blocking=True),
+                batch.weight.to(device, non_blocking=True),
+                batch.focal,
+            )
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.done += 1
+        if self.workers.all_true(bool(torch.isfinite(loss)) and bool(torch.isfinite(norm))):
+            self.optimiser.step()
+            self.average.update(self.network)
+            self._skipped_in_a_row = 0
+        else:
+            self._skip(statistics)
+        return {'loss': loss.item(), 'gradient': norm.item(), 'rate': rate}
+
+    def _buffers(self) -> list[Tensor]:
+        """Copy the batch statistics, which the forward pass changes before the loss is known."""
+        return [buffer.clone() for buffer in self.network.buffers()]
+
+    def _skip(self, statistics: list[Tensor]) -> None:
+        for buffer, before in zip(self.network.buffers(), statistics, strict=True):
+            buffer.copy_(before)
+        self.skipped += 1
+        self._skipped_in_a_row += 1
+        if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+            raise ModelError(
+                f'{MAX_SKIPPED_IN_A_ROW} updates in a row were not finite: lower learning_rate '
+                'or look for bad samples'
+            )
+
+    def save(self, path: Path) -> None:
+        """Write everything that `resume` needs, replacing the file only when it is complete."""
+        save_training_state(
+            path,
+            {
+                'architecture': self.network.architecture,
+                'network': self.network.state_dict(),
+                'average': self.average.state_dict(),
+                'optimiser': self.optimiser.state_dict(),
+                'done': self.done,
+                'skipped': self.skipped,
+            },
+        )
+
+    def resume(self, path: Path) -> None:
+        """
+        Continue from what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the file is damaged, or is of another architecture.
+
+        """
+        state = load_training_state(path)
+        if state.get('architecture') != self.network.architecture:
+            raise ModelError(
+                f'{path} is of another network: {state.get("architecture")}, the settings say '
+                f'{self.network.architecture}; train into another folder'
+            )
+        self.network.load_state_dict(state['network'])
+        self.average.load_state_dict(state['average'])
+        self.optimiser.load_state_dict(state['optimiser'])
+        self.done, self.skipped = int(state['done']), int(state['skipped'])
