@@ -15,8 +15,7 @@ from typing import Any, Final
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.postprocessing import depth_to_millimetres
-from mono_depth_ros.preprocessing import resize_rgb
-from mono_depth_ros.projection import POINT_STEP, PointGrid, write_colours
+from mono_depth_ros.projection import CloudWriter, POINT_STEP
 import numpy as np
 from numpy.typing import NDArray
 
@@ -163,12 +162,12 @@ class DepthWriter:
     def __init__(
         self, writer: Any, topics: DepthTopics, *, encoding: str = '32FC1', stride: int = 2
     ) -> None:
-        self._writer, self._encoding, self._stride = writer, encoding, stride
+        self._writer, self._encoding = writer, encoding
         self._types = ros2_types()
         self._depth = writer.add_connection(topics.depth, IMAGE, typestore=self._types)
         self._info = writer.add_connection(topics.info, CAMERA_INFO, typestore=self._types)
         self._points = writer.add_connection(topics.points, POINT_CLOUD, typestore=self._types)
-        self._grid: PointGrid | None = None
+        self._cloud_writer = CloudWriter(stride)
 
     def write(
         self,
@@ -248,14 +247,8 @@ class DepthWriter:
         rgb: NDArray[np.uint8],
         camera: PinholeCamera,
     ) -> Any:
-        stride = self._stride
-        camera = camera.strided(stride)
-        if self._grid is None or self._grid.camera != camera:
-            self._grid = PointGrid(camera)
-        points = np.empty((camera.height, camera.width, POINT_STEP // 4), np.float32)
-        self._grid.write(depth[::stride, ::stride], points)
-        height, width = depth.shape
-        write_colours(resize_rgb(rgb, (height, width))[::stride, ::stride], points)
+        points = np.empty((*self._cloud_writer.size(depth), POINT_STEP // 4), np.float32)
+        self._cloud_writer.write(depth, rgb, camera, points)
         field = self._types.types['sensor_msgs/msg/PointField']
         names = (('x', 0), ('y', 4), ('z', 8), ('rgb', 12))
         return self._types.types[POINT_CLOUD](

@@ -12,9 +12,9 @@ from mono_depth_ros.camera import (
 from mono_depth_ros.errors import CameraError, ShapeError
 from mono_depth_ros.projection import (
     depth_to_points,
+    pack_colours,
     PointGrid,
     points_to_pixels,
-    write_colours,
 )
 import numpy as np
 import pytest
@@ -111,12 +111,21 @@ def test_depth_of_another_size_is_refused():
 
 def test_colours_are_packed_as_rviz_reads_them():
     rgb = np.array([[[1, 2, 3], [255, 128, 0]]], np.uint8)
-    points = np.zeros((1, 2, 4), np.float32)
 
-    write_colours(rgb, points)
+    packed = pack_colours(rgb)
 
-    assert points.view(np.uint32)[0, :, 3].tolist() == [0x010203, 0xFF8000]
-    assert points.view(np.uint8).reshape(2, 16)[0, 12:].tolist() == [3, 2, 1, 0]
+    assert packed.view(np.uint32).tolist() == [[0xFF010203, 0xFFFF8000]]
+
+
+def test_points_carry_the_bits_of_their_colours():
+    camera = PinholeCamera(100.0, 100.0, 2.0, 1.0, 5, 3)
+    colours = pack_colours(np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8))
+    points = np.zeros((3, 5, 4), np.float32)
+
+    PointGrid(camera).write(np.ones((3, 5), np.float32), points, colours)
+
+    np.testing.assert_array_equal(points.view(np.uint32)[..., 3], colours.view(np.uint32))
+    np.testing.assert_array_equal(points[..., 2], 1.0)
 
 
 def test_a_field_of_view_spans_the_width():

@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 from mono_depth_ros.nodes.conversions import cloud_points, fill_image, new_cloud
-from mono_depth_ros.nodes.run import run_node
+from mono_depth_ros.nodes.run import keep_freed_memory, run_node
 from mono_depth_ros.projection import POINT_STEP
 import numpy as np
 import rclpy
@@ -30,6 +30,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 IMAGE_QOS = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
 STRIDE = 2
+START_LIMIT_S = 60.0
 
 
 class Sink(Node):  # type: ignore[misc]
@@ -60,11 +61,13 @@ class Sink(Node):  # type: ignore[misc]
         self.arrived[topic].setdefault(stamp, latency * 1e-6)
 
     def measure(self, seconds: float, warm_up: float) -> dict[str, Any]:
-        """Return counts and latency quantiles [ms] of what was sent after the warm-up."""
-        rclpy.spin_once(self, timeout_sec=30.0)  # the first message starts the clock
-        start, end = time.monotonic(), self.get_clock().now().nanoseconds
-        begin, end = end + int(warm_up * 1e9), end + int(seconds * 1e9)
-        while time.monotonic() - start < seconds + 0.5:
+        """Return counts and latencies [ms] of what was sent after first depth and warm-up."""
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self.first_depth and time.monotonic() < deadline:
+            rclpy.spin_once(self, timeout_sec=0.1)
+        now, ends = self.get_clock().now().nanoseconds, time.monotonic() + seconds
+        begin, end = now + int(warm_up * 1e9), now + int(seconds * 1e9)
+        while time.monotonic() < ends + 0.5:  # what was sent last may take its time
             rclpy.spin_once(self, timeout_sec=0.1)
         sent = {stamp for stamp in self.sent if begin <= stamp < end}
         report: dict[str, Any] = {'sent': len(sent), 'first_depth': self.first_depth}
@@ -161,6 +164,7 @@ def main() -> int:
         return run_node(Relay)
     if options.role == 'naive':
         return run_node(lambda: Naive(options.weights))
+    keep_freed_memory()
     rclpy.init()
     report = Sink().measure(options.seconds, options.warm_up)
     options.json.write_text(json.dumps(report))

@@ -8,8 +8,7 @@ from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.config import OutputConfig
 from mono_depth_ros.nodes.conversions import camera_to_info, cloud_points, fill_image, new_cloud
 from mono_depth_ros.postprocessing import depth_to_millimetres
-from mono_depth_ros.preprocessing import resize_rgb
-from mono_depth_ros.projection import POINT_STEP, PointGrid, write_colours
+from mono_depth_ros.projection import CloudWriter, POINT_STEP
 from mono_depth_ros.visualisation import colour_depth
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +48,7 @@ class DepthOutputs:
         self._points = publisher(PointCloud2, 'points')
         self._depth_message, self._colour_message = Image(), Image()
         self._cloud_message, self._sparse_message = new_cloud(), new_cloud()
-        self._grid: PointGrid | None = None
+        self._writer = CloudWriter(1)
 
     def wanted(self) -> bool:
         """Say whether anybody listens to any of them."""
@@ -113,17 +112,12 @@ class DepthOutputs:
         output: OutputConfig,
     ) -> PointCloud2:
         """Fill the cloud of every n-th pixel."""
-        stride = output.cloud_stride
-        camera = camera.strided(stride)
-        if self._grid is None or self._grid.camera != camera:
-            self._grid = PointGrid(camera)
-        sampled = depth[::stride, ::stride]
+        if self._writer.stride != output.cloud_stride:
+            self._writer = CloudWriter(output.cloud_stride)
         if output.cloud_max_depth > 0.0:
-            sampled = np.where(sampled <= output.cloud_max_depth, sampled, np.float32(np.nan))
-        colours = resize_rgb(rgb, depth.shape)[::stride, ::stride]
-        points = cloud_points(self._cloud_message, *sampled.shape)
-        self._grid.write(sampled, points)
-        write_colours(colours, points)
+            depth = np.where(depth <= output.cloud_max_depth, depth, np.float32(np.nan))
+        points = cloud_points(self._cloud_message, *self._writer.size(depth))
+        self._writer.write(depth, rgb, camera, points)
         valid = np.isfinite(points[..., 2])
         if output.cloud_organized:
             message = self._cloud_message
