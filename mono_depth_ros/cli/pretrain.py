@@ -43,10 +43,10 @@ def pretrain(
     """
     Train a depth network from scratch on the procedural world.
 
-    OUTPUT gets model.onnx, weights.safetensors, manifest.json, log.csv and training.pt. A killed
-    run continues with the same command. To train while the scenes are being rendered, run
-    --render-only in one process and --no-render in another. Several GPUs: `torchrun
-    --nproc-per-node N -m mono_depth_ros.cli.pretrain --output RUN`.
+    OUTPUT gets model.onnx, weights.safetensors, manifest.json, source_pack.zip, log.csv and
+    training.pt. A killed run continues with the same command. To train while the scenes are being
+    rendered, run --render-only in one process and --no-render in another. Several GPUs:
+    `torchrun --nproc-per-node N -m mono_depth_ros.cli.pretrain --output RUN`.
     """
     from mono_depth_ros.training.config import PretrainConfig, read_pretrain_config
 
@@ -111,7 +111,7 @@ def train(settings: PretrainConfig, pool: Path, output: Path, device: str, main:
 
         result = run(settings, pool, output, device=device, progress=show)
     if main:
-        export_run(output)
+        export_run(settings, pool, output)
         state = 'finished' if result.finished else 'stopped early; the same command continues'
         Console().print(f'{state}: {result.step} updates, {result.skipped} skipped, in {output}')
 

@@ -95,6 +95,8 @@ class PretrainConfig:
         Decay of the averaged weights, which are the ones to ship.
     min_zoom, colour_strength : float
         Augmentation.
+    pack_samples : int
+        Labelled samples that travel with the weights, for replay in adaptation.
     workers : int
         Threads that prepare batches.
     log_every, save_every : int
@@ -131,6 +133,7 @@ class PretrainConfig:
     ema: float = 0.999
     min_zoom: float = 0.7
     colour_strength: float = 0.25
+    pack_samples: int = 256
     workers: int = 1
     log_every: int = 50
     save_every: int = 500

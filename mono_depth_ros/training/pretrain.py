@@ -15,6 +15,7 @@ from types import FrameType
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network
 from mono_depth_ros.model.onnx_export import export_onnx
+from mono_depth_ros.source.pack import spread, write_source_pack
 from mono_depth_ros.source.pool import SamplePool
 from mono_depth_ros.training.batches import Prefetcher
 from mono_depth_ros.training.config import PretrainConfig
@@ -173,7 +174,11 @@ def _starts(config: PretrainConfig) -> list[int]:
     return starts
 
 
-def export_run(output: Path) -> None:
-    """Write ``model.onnx`` from the averaged network of a run."""
+def export_run(config: PretrainConfig, pool_root: Path, output: Path) -> None:
+    """Write ``model.onnx`` and ``source_pack.zip`` beside the averaged network of a run."""
     manifest = Manifest.from_json((output / MANIFEST).read_text())
     export_onnx(load_network(output), manifest, output / 'model.onnx')
+    pool = SamplePool(pool_root, config.domains)
+    choices = pool.matching(config.input_size, ratio=1.05)
+    chosen = (pool[int(choices[i])] for i in spread(config.pack_samples, len(choices)))
+    write_source_pack(output / 'source_pack.zip', chosen)

@@ -18,6 +18,7 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from mono_depth_ros.model.checkpoint import load_network, load_training_state  # noqa: E402
+from mono_depth_ros.source.pack import read_source_pack  # noqa: E402
 from mono_depth_ros.source.pool import SamplePool, write_shard  # noqa: E402
 from mono_depth_ros.training import trainer as module  # noqa: E402
 from mono_depth_ros.training.batches import training_batch  # noqa: E402
@@ -89,8 +90,9 @@ def test_resuming_after_a_kill_equals_never_having_stopped(tmp_path, pool_root):
 
 
 def test_a_run_leaves_a_network_that_says_how_it_was_made(tmp_path, pool_root):
-    pretrain(CONFIG, pool_root, tmp_path / 'run')
-    export_run(tmp_path / 'run')
+    config = replace(CONFIG, pack_samples=5)
+    pretrain(config, pool_root, tmp_path / 'run')
+    export_run(config, pool_root, tmp_path / 'run')
 
     manifest = Manifest.from_json((tmp_path / 'run' / 'manifest.json').read_text())
     assert manifest == read_manifest(tmp_path / 'run' / 'model.onnx')
@@ -98,6 +100,7 @@ def test_a_run_leaves_a_network_that_says_how_it_was_made(tmp_path, pool_root):
     assert manifest.notes['training']['seed'] == 0
     network = load_network(tmp_path / 'run')
     assert network.max_depth == CONFIG.headroom * manifest.max_depth
+    assert len(read_source_pack(tmp_path / 'run' / 'source_pack.zip')) == 5
     with (tmp_path / 'run' / 'log.csv').open() as file:
         assert [row['step'] for row in csv.DictReader(file)] == ['2', '3', '4', '6', '8']
 
