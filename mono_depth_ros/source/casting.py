@@ -25,6 +25,8 @@ from mono_depth_ros.source.viewpoint import Viewpoint
 
 TILE = 8
 NEAR = 0.02  # metres
+_ROUNDS = 6
+_CPU_PAIRS, _GPU_PAIRS = 256, 1 << 14
 _SPECK = 0.5  # pixels; what is smaller in both directions is left out
 _EDGES = np.array([
     (a, b)
@@ -280,27 +282,52 @@ def tile_rays(g: Geometry, *, antialias: bool) -> Tensor:
     return to_device(np.concatenate([pixels / focal for focal in g.focal]), g.turn.device)
 
 
+def _enter(
+    g: Geometry, kind: int, n: Tensor, rays: Tensor
+) -> Tensor:
+    """Return the depth (m, S) at which rays (m, 2, S) enter the primitives n (m,), else inf."""
+    turn = g.turn[n]
+    d = torch.addcmul(turn[:, :, 2:3], turn[:, :, 0:1], rays[:, 0:1])
+    d.addcmul_(turn[:, :, 1:2], rays[:, 1:2])  # (m, 3, S)
+    enter, leave = interval(kind, g.origin[n][:, :, None], d, g.half[n], g.taper[n])
+    return torch.where((enter < leave) & (enter > NEAR), enter, torch.inf)
+
+
 def _cast_kind(
     g: Geometry, kind: int, pairs: Pairs, near: Tensor, rays: Tensor, depth: Tensor, prim: Tensor
 ) -> None:
-    """Test every tile against its list, one list entry of all tiles at a time."""
+    """
+    Test every tile against its list.
+
+    The nearest entries of all tiles go one at a time, since they hide what is behind; the long
+    tails of a few tiles go as one flat list.
+    """
     farthest = depth.amax(1)
     tiles = torch.nonzero(pairs.count > 0)[:, 0]
-    for k in range(pairs.longest):
+    for k in range(min(pairs.longest, _ROUNDS)):
         tiles = tiles[pairs.count[tiles] > k]
         n = pairs.prim[pairs.start[tiles] + k]
         open_ = near[n] < farthest[tiles]
         active, n = tiles[open_], n[open_]
         if not len(active):
             continue
-        turn = g.turn[n]  # (m, 3, 3)
-        r = rays[active]
-        d = torch.addcmul(turn[:, :, 2:3], turn[:, :, 0:1], r[:, 0:1])
-        d.addcmul_(turn[:, :, 1:2], r[:, 1:2])  # (m, 3, S)
-        enter, leave = interval(kind, g.origin[n][:, :, None], d, g.half[n], g.taper[n])
-        old = depth[active]
-        hit = (enter < leave) & (enter > NEAR) & (enter < old)
-        best = torch.where(hit, enter, old)
+        enter, old = _enter(g, kind, n, rays[active]), depth[active]
+        best = torch.minimum(enter, old)
         depth[active] = best
-        prim[active] = torch.where(hit, n[:, None], prim[active])
+        prim[active] = torch.where(enter < old, n[:, None], prim[active])
         farthest[active] = best.amax(1)
+    tile = torch.repeat_interleave(pairs.count)
+    place = torch.arange(len(tile), device=depth.device) - pairs.start[tile]
+    tail = (place >= _ROUNDS) & (near[pairs.prim] < farthest[tile])
+    size = _CPU_PAIRS if depth.device.type == 'cpu' else _GPU_PAIRS
+    for some in torch.nonzero(tail)[:, 0].split(size):
+        t, n = tile[some], pairs.prim[some]
+        rows, row = torch.unique(t, return_inverse=True)
+        row = row[:, None].expand(-1, depth.shape[1])
+        enter, old = _enter(g, kind, n, rays[t]), depth[rows]
+        best = old.scatter_reduce(0, row, enter, 'amin')
+        won = (enter == best.gather(0, row)) & (enter < torch.inf)
+        winner = torch.full_like(prim[rows], -1)
+        winner.scatter_reduce_(0, row, torch.where(won, n[:, None], -1), 'amax')
+        prim[rows] = torch.where(best < old, winner, prim[rows])
+        depth[rows] = best

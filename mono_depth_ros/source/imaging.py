@@ -48,7 +48,7 @@ def draw_sensor(draw: Draw, width: int) -> Sensor:
         motion = (length * math.cos(angle), length * math.sin(angle))
     warm = draw.normal(0.1)
     return Sensor(
-        exposure=draw.log_uniform(0.1, 0.45),
+        exposure=draw.log_uniform(0.12, 0.5),
         balance=(
             math.exp(warm + draw.normal(0.04)),
             math.exp(draw.normal(0.04)),
@@ -127,7 +127,9 @@ def take(linear: Tensor, sensors: Sequence[Sensor], seeds: Sequence[int]) -> Ten
     def column(name: str) -> Tensor:
         return _column([getattr(s, name) for s in sensors], device)
 
-    brightness = luma(linear).clamp(max=2.0).mean((1, 2, 3), keepdim=True)
+    grey = luma(linear)
+    brightness = grey.mean((1, 2, 3), keepdim=True)  # then without what outshines the rest
+    brightness = torch.minimum(grey, 2 * brightness).mean((1, 2, 3), keepdim=True)
     balance = torch.tensor([s.balance for s in sensors], device=device)[:, :, None, None]
     gain = balance * (column('exposure') / brightness.clamp(min=1e-4))
     v = torch.linspace(-1, 1, h, device=device)[:, None]

@@ -18,7 +18,8 @@ _BACK, _AHEAD = -40.0, 130.0  # the street along x, metres
 
 
 def car(b: Builder) -> None:
-    """Add a car or van that heads along +x."""
+    """Add a car or van that heads along +x; far from the cameras without its small parts."""
+    far = b.frame()[0] > 45
     van = b.draw.chance(0.25)
     length, w = b.draw.uniform(3.6, 5.2), b.draw.uniform(1.65, 1.95)
     h = b.draw.uniform(1.9, 2.6) if van else b.draw.uniform(1.38, 1.75)
@@ -42,8 +43,12 @@ def car(b: Builder) -> None:
         for sy in (-1, 1):
             place = (sx * length, sy * (w / 2 - 0.1), d / 2 - 0.1)
             b.frustum(place, (d, d, 0.22), rubber, VEHICLE, roll=math.pi / 2)
+            if far:
+                continue
             place = (sx * length, sy * (w / 2 + 0.005), d / 2 - 0.01)
             b.frustum(place, (0.6 * d, 0.6 * d, 0.03), hub, VEHICLE, roll=math.pi / 2)
+    if far:
+        return
     for sy in (-0.35, 0.35):
         b.box((length / 2 + 0.05, sy * w, 0.6), (0.1, 0.3, 0.14), lamp)
         b.box((-length / 2 - 0.05, sy * w, 0.65), (0.1, 0.25, 0.16), b.materials.new('lacquer'))
@@ -215,7 +220,7 @@ def _along(b: Builder, sign: int, kerb: float, walk: float) -> None:
     """Park cars and set trees, poles and people along one side."""
     parked, near = b.draw.random(), b.draw.uniform(-25, 0)
     x = near
-    while x < 80 and b.config.clutter and len(b) < 420:
+    while x < 70 and b.config.clutter and len(b) < 400:
         if b.draw.chance(parked):
             b.at(x, sign * (kerb - 1.1 + b.draw.normal(0.1)), 0, b.draw.choice((0, math.pi)))
             car(b) if b.draw.chance(0.93) else truck(b)

@@ -51,16 +51,20 @@ def clearance(scene: Scene, points: Array) -> Array:
     return np.sqrt((outside**2).sum(-1)).min(1)
 
 
-def probe_depth(scene: Scene, position: Array, rotation: Array, tangent: Array) -> Array:
-    """Return the depth of a few rays over the view, primitives taken as boxes; inf for the sky."""
+def probe(
+    scene: Scene, position: Array, rotation: Array, tangent: Array
+) -> tuple[Array, int]:
+    """Return depths of a few rays (inf: sky) and how many primitives, taken as boxes, they hit."""
     v, u = np.meshgrid(np.linspace(-0.9, 0.9, _PROBE[0]), np.linspace(-0.9, 0.9, _PROBE[1]))
-    rays = np.stack([u * tangent[0], v * tangent[1], np.ones_like(u)], -1).reshape(-1, 3)
-    origin = np.einsum('nji,nj->ni', scene.rotation, position - scene.centre)  # (N, 3)
-    direction = np.einsum('nji,jk,rk->rni', scene.rotation, rotation, rays) + 1e-12
-    inverse = 1.0 / direction
-    middle, reach = -origin * inverse, np.abs(scene.half * inverse)
-    near, far = (middle - reach).max(-1), (middle + reach).min(-1)
-    return np.where((near < far) & (near > 0), near, np.inf).min(1)
+    rays = np.stack([u * tangent[0], v * tangent[1], np.ones_like(u)]).reshape(3, -1)
+    local = scene.rotation.transpose(0, 2, 1)
+    origin = local @ (position - scene.centre)[..., None]  # (N, 3, 1)
+    turn = (local @ rotation).reshape(-1, 3)
+    inverse = 1.0 / ((turn @ rays).reshape(len(origin), 3, -1) + 1e-12)
+    middle, reach = -origin * inverse, np.abs(scene.half[..., None] * inverse)
+    near, far = (middle - reach).max(1), (middle + reach).min(1)  # (N, rays)
+    depth = np.where((near < far) & (near > 0), near, np.inf)
+    return depth.min(0), len(np.unique(depth.argmin(0)))
 
 
 def _field_of_view(draw: Draw, config: WorldConfig) -> float:
@@ -162,14 +166,14 @@ def choose_viewpoint(
                 best = (distance - 100, position, look_rotation(yaw, down, roll))
             continue
         rotation = look_rotation(yaw, down, roll)
-        depth = probe_depth(scene, position, rotation, tangent)
+        depth, things = probe(scene, position, rotation, tangent)
         near = float((depth < (1.5 if outdoor else 0.45)).mean())
         score = -near - (np.median(depth) < (3.0 if outdoor else 0.6))
         spread = np.log(np.quantile(np.minimum(depth, 100), 0.9) / np.quantile(depth, 0.1))
-        score += 0.2 * min(float(spread), 1.0)
+        score += 0.2 * min(float(spread), 1.0) + 0.02 * min(things, 15)
         if best is None or score > best[0]:
             best = (score, position, rotation)
-        if near < 0.15 and spread > draw.uniform(0.1, 0.8):
+        if near < 0.15 and spread > draw.uniform(0.1, 0.8) and things > draw.uniform(2, 16):
             break
     if best is None:
         x0, y0, x1, y1 = scene.ground
