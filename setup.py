@@ -15,10 +15,7 @@ VERSION = re.search(r"__version__ = '(.+)'", (HERE / NAME / '__init__.py').read_
 
 # A sourced ROS brings OpenCV, and message classes compiled for NumPy 1: pip must put neither
 # another cv2 nor NumPy 2 in front of them.
-if os.environ.get('ROS_DISTRO'):
-    VISION = ['numpy<2']
-else:
-    VISION = ['numpy', 'opencv-python-headless']
+VISION = ['numpy<2'] if os.environ.get('ROS_DISTRO') else ['numpy', 'opencv-python-headless']
 
 EXTRAS = {
     # Where the network runs; one is enough.
@@ -60,14 +57,13 @@ setup(
         (f'share/{NAME}/launch', sorted(glob('launch/*.launch.py'))),
         (f'share/{NAME}/config', sorted(glob('config/*'))),
     ],
-    install_requires=[*VISION, 'onnx', 'pyyaml', 'typer', 'rich'],
+    install_requires=[*VISION, 'onnx', 'pyyaml', 'typer>=0.12', 'rich'],
     extras_require=EXTRAS,
     zip_safe=False,
     entry_points={
         'console_scripts': [
-            f'mono_depth = {NAME}.cli.main:main',
+            f'mono_depth = {NAME}.cli:run',
             f'depth_node = {NAME}.nodes.depth_node:main',
-            f'adaptation_node = {NAME}.nodes.adaptation_node:main',
             f'camera_player = {NAME}.nodes.camera_player:main',
         ],
     },

@@ -24,9 +24,7 @@ logger = logging.getLogger(__name__)
 def option(name: str, *, metavar: str | None = None) -> Any:
     """Make the option of an engine setting, described as in ``config.py``."""
     (spec,) = (spec for spec in fields(EngineConfig) if spec.name == name)
-    # Square brackets mean markup to rich.
-    description = spec.metadata['description'].replace('[', '(').replace(']', ')')
-    return typer.Option(help=f'{description}.', metavar=metavar)
+    return typer.Option(help=spec.metadata['description'] + '.', metavar=metavar)
 
 
 Model = Annotated[str, option('model')]

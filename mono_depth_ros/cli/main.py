@@ -75,7 +75,10 @@ def build_app(wanted: str = '') -> typer.Typer:
 
     """
     app = typer.Typer(
-        add_completion=False, no_args_is_help=True, help='Metric depth from one camera.'
+        add_completion=False,
+        no_args_is_help=True,
+        # Joins the lines of a docstring, and leaves square brackets alone.
+        rich_markup_mode='markdown',
     )
     app.callback()(options)
     for command in COMMANDS:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ class NodeGroup:
         return found
 
     def check(self) -> None:
-        """Raise MonoDepthError, with its last words, if a node has ended."""
+        """Raise MonoDepthError, with its reason, if a node has ended."""
         for module, process in self._processes.items():
             status = process.poll()
             if status is not None:
@@ -75,7 +76,7 @@ class NodeGroup:
                 )
 
     def complaint(self) -> str:
-        """Return the last words of every node that said something."""
+        """Return what is wrong as the nodes tell it."""
         words = {module: self._last_words(module) for module in self._processes}
         said = [f'{module} says "{text}"' for module, text in words.items() if text]
         return '; '.join(said) or f'the logs are in {self._logs}'
@@ -84,8 +85,7 @@ class NodeGroup:
         return self._logs / f'{module}.log'
 
     def _last_words(self, module: str) -> str:
-        lines = self._log(module).read_text(errors='replace').strip().splitlines()
-        return lines[-1] if lines else ''
+        return last_words(self._log(module).read_text(errors='replace'))
 
     def __exit__(self, *_: object) -> None:
         # The player first and the recorder last, so that nothing waits for who is gone.
@@ -97,6 +97,14 @@ class NodeGroup:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def last_words(log: str) -> str:
+    """Return what a node gave as the reason of its end: its first error, else its last line."""
+    lines = log.strip().splitlines()
+    errors = [line for line in lines if line.startswith(('[ERROR]', '[FATAL]'))]
+    word = next(iter(errors or lines[-1:]), '')
+    return re.sub(r'^\[\w+\] \[[\d.]+\] \[\S+\]: ', '', word)
 
 
 def _collect(stream: IO[str], lines: queue.SimpleQueue[str]) -> None:

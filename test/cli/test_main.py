@@ -5,7 +5,7 @@
 import subprocess
 import sys
 
-from mono_depth_ros import __version__
+from mono_depth_ros import __version__, cli
 from mono_depth_ros.cli import main as command_line
 from mono_depth_ros.cli.main import build_app, Command, COMMANDS
 from mono_depth_ros.errors import MonoDepthError
@@ -53,6 +53,20 @@ def test_a_command_whose_library_is_missing_says_so(monkeypatch):
 
     with pytest.raises(MonoDepthError, match='`mono_depth paint` needs'):
         build_app('paint')
+
+
+def test_a_typer_that_is_too_old_is_said(monkeypatch):
+    monkeypatch.setattr('typer.__version__', '0.9.0')
+
+    with pytest.raises(SystemExit, match=r'needs typer 0\.12 or newer, found 0\.9\.0'):
+        cli.run()
+
+
+def test_a_missing_library_is_said_without_a_traceback(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'typer', None)
+
+    with pytest.raises(SystemExit, match='needs typer: pip install'):
+        cli.run()
 
 
 def test_it_runs_as_a_module():
