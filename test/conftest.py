@@ -9,14 +9,18 @@ two cores wants.
 
 import os
 from pathlib import Path
-
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+import sys
 
 from mono_depth_ros.ros_environment import private_environment
 import pytest
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / 'shared' / 'data'
 
+# Helpers that several test files share are imported by name.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / 'nodes')]
+
+# Libraries that count cores when they are imported are imported later.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 # Before rclpy is imported anywhere: nodes of this run meet no others, and children inherit it.
 os.environ.update(private_environment())
 
