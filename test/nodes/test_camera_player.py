@@ -13,8 +13,8 @@ import pytest
 
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
-from rosgraph_msgs.msg import Clock  # noqa: E402
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
 COUNT = 5
