@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import itertools
 
+from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM, Scene
+from mono_depth_ros.source.viewpoint import Viewpoint
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
-
-from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM, Scene
-from mono_depth_ros.source.viewpoint import Viewpoint
 
 TILE = 8
 NEAR = 0.02  # metres
@@ -88,7 +87,8 @@ def outline(
     ends = corners[:, _EDGES]  # (N, 12, 2, 3)
     z = ends[..., 2]
     low, high = z.min(2), z.max(2)
-    share = np.clip((NEAR - z) / np.where(np.abs(z[..., ::-1] - z) < 1e-12, 1.0, z[..., ::-1] - z), 0, 1)
+    length = z[..., ::-1] - z
+    share = np.clip((NEAR - z) / np.where(np.abs(length) < 1e-12, 1.0, length), 0, 1)
     clipped = ends + np.where(z < NEAR, share, 0.0)[..., None] * (ends[:, :, ::-1] - ends)
     valid = np.broadcast_to((high > NEAR)[..., None], z.shape)
     scale = focal / np.maximum(clipped[..., 2], NEAR)
@@ -164,7 +164,7 @@ def ellipsoid_interval(o: Tensor, d: Tensor, half: Tensor) -> tuple[Tensor, Tens
 
 
 def frustum_interval(o: Tensor, d: Tensor, half: Tensor, taper: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where rays enter and leave a frustum: base radii half[:2] at -half[2]; taper (n, 1)."""
+    """Return where rays enter and leave frustums of base radii half[:, :2]; taper (n, 1)."""
     o, d = o / half, d / half
     (ox, oy, oz), (dx, dy, dz) = o.unbind(1), (d + 1e-9).unbind(1)
     slope = taper / 2
@@ -225,7 +225,8 @@ def _tile_mask(g: Geometry, prims: NDArray[np.int64]) -> NDArray[np.bool_]:
     u0, v0, u1, v1 = g.rect[prims].T
     in_u = (left[:, None] - 1 <= u1) & (left[:, None] + TILE >= u0)  # (columns, K)
     in_v = (top[:, None] - 1 <= v1) & (top[:, None] + TILE >= v0)  # (rows, K)
-    return (in_v[:, None] & in_u[None]).reshape(rows * columns, -1)
+    touched: NDArray[np.bool_] = (in_v[:, None] & in_u[None]).reshape(rows * columns, -1)
+    return touched
 
 
 def sample_offsets(antialias: bool) -> NDArray[np.float32]:
@@ -282,9 +283,7 @@ def tile_rays(g: Geometry, *, antialias: bool) -> Tensor:
     return to_device(np.concatenate([pixels / focal for focal in g.focal]), g.turn.device)
 
 
-def _enter(
-    g: Geometry, kind: int, n: Tensor, rays: Tensor
-) -> Tensor:
+def _enter(g: Geometry, kind: int, n: Tensor, rays: Tensor) -> Tensor:
     """Return the depth (m, S) at which rays (m, 2, S) enter the primitives n (m,), else inf."""
     turn = g.turn[n]
     d = torch.addcmul(turn[:, :, 2:3], turn[:, :, 0:1], rays[:, 0:1])
@@ -320,7 +319,7 @@ def _cast_kind(
     place = torch.arange(len(tile), device=depth.device) - pairs.start[tile]
     tail = (place >= _ROUNDS) & (near[pairs.prim] < farthest[tile])
     size = _CPU_PAIRS if depth.device.type == 'cpu' else _GPU_PAIRS
-    for some in torch.nonzero(tail)[:, 0].split(size):
+    for some in torch.split(torch.nonzero(tail)[:, 0], size):
         t, n = tile[some], pairs.prim[some]
         rows, row = torch.unique(t, return_inverse=True)
         row = row[:, None].expand(-1, depth.shape[1])

@@ -64,7 +64,8 @@ def _laptop(b: Builder, x: float, y: float, z: float) -> None:
     place = (x - s * back, y + c * back, z + 0.015)
     b.box(place, (w, 0.008, d), shell, OTHER, yaw=yaw, roll=-open_)
     place = (x - s * (back - 0.006), y + c * (back - 0.006), z + 0.02)
-    b.box(place, (w * 0.94, 0.002, d * 0.9), b.materials.new('screen'), OTHER, yaw=yaw, roll=-open_)
+    screen = b.materials.new('screen')
+    b.box(place, (w * 0.94, 0.002, d * 0.9), screen, OTHER, yaw=yaw, roll=-open_)
 
 
 def monitor(b: Builder, x: float, y: float, z: float, yaw: float = 0.0) -> None:
@@ -133,10 +134,14 @@ def _jumble(b: Builder, x: float, y: float, z: float) -> None:
     """Add a heap of shapes without a name."""
     for _ in range(b.draw.integer(2, 5)):
         place = (x + b.draw.normal(0.06), y + b.draw.normal(0.06), z)
-        size = tuple(b.draw.log_uniform(0.02, 0.2) for _ in range(3))
+        size = (
+            b.draw.log_uniform(0.02, 0.2),
+            b.draw.log_uniform(0.02, 0.2),
+            b.draw.uniform(0.02, 0.15),
+        )
         material = b.materials.new('plastic', 'metal', 'fabric', 'wood')
         shape = b.draw.choice((b.box, b.ellipsoid, b.frustum))
-        shape(place, size, material, OTHER, yaw=b.draw.uniform(0, 3), pitch=b.draw.normal(0.2))  # type: ignore[operator]
+        shape(place, size, material, OTHER, yaw=b.draw.uniform(0, 3), pitch=b.draw.normal(0.2))
 
 
 SMALL = (

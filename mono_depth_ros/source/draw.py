@@ -35,7 +35,7 @@ class Draw:
 
     def log_uniform(self, low: float, high: float) -> float:
         """Return a number in [low, high) whose logarithm is uniform."""
-        return low * (high / low) ** self.random()
+        return low * math.exp(math.log(high / low) * self.random())
 
     def normal(self, sigma: float) -> float:
         """Return a normal number (Box and Muller), mean 0, within 3 sigma."""

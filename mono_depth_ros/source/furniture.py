@@ -119,7 +119,8 @@ def desk(b: Builder) -> None:
         for _ in range(b.draw.integer(0, 2)):
             monitor(b, b.draw.uniform(-0.3, 0.3) * w, -0.25, h, b.draw.normal(0.3))
         if b.draw.chance(0.6):
-            b.box((b.draw.normal(0.1), -0.55, h), (0.44, 0.14, 0.02), b.materials.new('keys'), OTHER)
+            keys = b.materials.new('keys')
+            b.box((b.draw.normal(0.1), -0.55, h), (0.44, 0.14, 0.02), keys, OTHER)
     strew(b, (-0.45 * w, 0.45 * w), (-0.9 * d, -0.1 * d), h, _load(b))
     b.target(b.draw.uniform(-0.3, 0.3) * w, -d / 2, h)
     if b.draw.chance(0.7):
@@ -224,7 +225,8 @@ def sofa(b: Builder) -> None:
 def bed(b: Builder) -> None:
     """Add a bed, its head at y = 0."""
     w, d, h = b.draw.uniform(0.9, 1.9), b.draw.uniform(1.9, 2.1), b.draw.uniform(0.35, 0.6)
-    frame, cloth = b.materials.new('wood', 'fabric', 'lacquer'), b.materials.new('fabric', 'carpet')
+    frame = b.materials.new('wood', 'fabric', 'lacquer')
+    cloth = b.materials.new('fabric', 'carpet')
     b.box((0, -d / 2, 0.1), (w, d, h - 0.3), frame)
     b.box((0, -d / 2, h - 0.2), (w - 0.04, d - 0.04, 0.2), b.materials.new('fabric'))
     b.box((0, -d / 2 - 0.25, h - 0.15), (w + 0.03, d - 0.5, 0.18), cloth)

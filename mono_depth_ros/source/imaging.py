@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import functools
 import math
 
+from mono_depth_ros.source.draw import Draw
+from mono_depth_ros.source.surface import halfway
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
-
-from mono_depth_ros.source.draw import Draw
 
 _BLUR = 7  # side of the blur kernels in pixels
 _LUMA = (0.299, 0.587, 0.114)
@@ -85,7 +85,8 @@ def _kernel(sensor: Sensor) -> NDArray[np.float32]:
         du, dv = u - share * sensor.motion[0], v - share * sensor.motion[1]
         width = math.sqrt(sigma**2 + 0.1)
         total += np.exp(-(du**2 + dv**2) / (2 * width**2))
-    return (total / total.sum()).astype(np.float32)
+    spread: NDArray[np.float32] = (total / total.sum()).astype(np.float32)
+    return spread
 
 
 def _blur(rgb: Tensor, sensors: Sequence[Sensor]) -> Tensor:
@@ -98,7 +99,7 @@ def _blur(rgb: Tensor, sensors: Sequence[Sensor]) -> Tensor:
     border = (_BLUR // 2,) * 4
     blurred = conv2d(pad(picked, border, mode='replicate'), kernels, groups=len(chosen) * 3)
     rgb = rgb.clone()
-    rgb[chosen] = blurred[0].unflatten(0, (-1, 3))
+    rgb[chosen] = blurred.view(-1, 3, *rgb.shape[2:])
     return rgb
 
 
@@ -157,7 +158,7 @@ def _noise(rgb: Tensor, sensors: Sequence[Sensor], seeds: Sequence[int]) -> Tens
         generator = torch.Generator(device).manual_seed(seed)
         fields.append(torch.randn(rgb.shape[1:], generator=generator, device=device))
     white = torch.stack(fields)
-    smooth = 2.4 * avg_pool2d(white, 3, stride=1, padding=1)
+    smooth = 2.7 * halfway(halfway(pad(white, (1, 1, 1, 1), mode='reflect')))
     grain = _column([s.grain for s in sensors], device)
     sigma = _column([s.noise for s in sensors], device)
     sigma = torch.where(_column([s.saturation for s in sensors], device) > 0, sigma, 0.6 * sigma)
@@ -191,8 +192,10 @@ def _quantise(channels: Tensor, steps: Tensor) -> Tensor:
     padded = pad(channels, (0, -w % 8, 0, -h % 8), mode='replicate')
     rows, columns = padded.shape[2] // 8, padded.shape[3] // 8
     blocks = padded.view(b, c, rows, 8, columns, 8).transpose(3, 4)
-    spectrum = cosines @ blocks @ cosines.T
-    blocks = cosines.T @ ((spectrum / steps).round_() * steps) @ cosines
+    # One side at a time from the right: a product with one matrix is fast, with many is not.
+    spectrum = (blocks @ cosines.T).transpose(4, 5) @ cosines.T  # transposed, as steps may be
+    spectrum = (spectrum / steps).round_().mul_(steps)
+    blocks = (spectrum @ cosines).transpose(4, 5) @ cosines
     return blocks.transpose(3, 4).reshape(b, c, rows * 8, columns * 8)[..., :h, :w]
 
 

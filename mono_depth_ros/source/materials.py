@@ -26,6 +26,7 @@ _Range = tuple[float, float]
 _Family = tuple[tuple[str, ...], _Range, _Range, _Range, _Range, _Range, _Range, _Range]
 _ANY: _Range = (0.0, 1.0)
 _WARM: _Range = (0.02, 0.16)
+# fmt: off
 FAMILIES: dict[str, _Family] = {
     'paint': (
         ('flat', 'plaster', 'plaster', 'cloud'),
@@ -149,8 +150,10 @@ FAMILIES: dict[str, _Family] = {
     ),
     'light': (('flat',), _WARM, (0.0, 0.2), (0.9, 1.0), (0, 0), (1, 1), (0, 0), (0, 0)),
 }
+# fmt: on
 _EMISSION: dict[str, _Range] = {'light': (2, 6), 'outside': (0.3, 2.5), 'screen': (0.0, 1.2)}
 _NEVER_SWAPPED = frozenset({'light', 'outside'})
+_SWAPPED_FOR = ('paint', 'wallpaper', 'wood', 'fabric', 'stone', 'tile', 'poster')
 
 
 def _hue_turn(angle: float, saturation: float) -> list[float]:
@@ -186,7 +189,7 @@ class Materials:
         draw = self._draw
         family = draw.choice(families)
         if family not in _NEVER_SWAPPED and draw.chance(self._wildness):
-            family = draw.choice(('paint', 'wallpaper', 'wood', 'fabric', 'stone', 'tile', 'poster'))
+            family = draw.choice(_SWAPPED_FOR)
         groups, hues, saturations, values, contrasts, periods, speculars, reflections = FAMILIES[
             family
         ]
@@ -223,10 +226,11 @@ class Materials:
         period = draw.log_uniform(*periods) if periods[1] > periods[0] else periods[0]
         row[SCALE_U] = 1 / period
         row[SCALE_V] = row[SCALE_U] * (1 if draw.chance(0.7) else draw.log_uniform(0.7, 1.5))
-        angle = 0.0 if fitted else draw.integer(0, 3) * math.pi / 2
-        if not fitted and group != 'facade' and draw.chance(0.1):
+        upright = fitted or group == 'facade'
+        angle = 0.0 if upright else draw.integer(0, 3) * math.pi / 2
+        if not upright and draw.chance(0.1):
             angle = draw.uniform(0, math.pi)
-        row[COSINE], row[SINE] = (1.0, 0.0) if group == 'facade' else (math.cos(angle), math.sin(angle))
+        row[COSINE], row[SINE] = math.cos(angle), math.sin(angle)
         if not fitted:
             row[SHIFT_U], row[SHIFT_V] = draw.random(), draw.random()
         self.rows.append(row)

@@ -7,21 +7,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-import torch
-from torch import Tensor
-
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import ConfigError
 from mono_depth_ros.source.draw import Draw
-from mono_depth_ros.source.imaging import Sensor, draw_sensor, take
+from mono_depth_ros.source.imaging import draw_sensor, Sensor, take
 from mono_depth_ros.source.renderer import render
 from mono_depth_ros.source.rooms import indoor
 from mono_depth_ros.source.scene import Scene, WorldConfig
 from mono_depth_ros.source.streets import street
 from mono_depth_ros.source.trajectory import walk
-from mono_depth_ros.source.viewpoint import Viewpoint, choose_viewpoint
+from mono_depth_ros.source.viewpoint import choose_viewpoint, Viewpoint
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 DOMAINS = ('indoor', 'street', 'mixed')
 _CPU_RAYS = 60_000  # pixels rendered at once on a CPU

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
-
-from mono_depth_ros.source.casting import TILE, Geometry, cast, geometry
+from mono_depth_ros.source.casting import cast, Geometry, geometry, TILE
 from mono_depth_ros.source.scene import Scene
 from mono_depth_ros.source.semantics import SKY
 from mono_depth_ros.source.shading import shade
+from mono_depth_ros.source.surface import halfway
 from mono_depth_ros.source.viewpoint import Viewpoint
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
 
 _BRIGHTEST = 8.0
 
@@ -101,7 +101,7 @@ def _colours(
     colours.clamp_(0, _BRIGHTEST)
     rgb = _image(g, colours[:, : len(wanted)])
     around = pad(rgb, (0, 1, 0, 1), mode='replicate')
-    corners = avg_pool2d(around, 2, stride=1).transpose(0, 1).flatten(1)
+    corners = halfway(around).transpose(0, 1).flatten(1)
     corners[:, places] = colours[:, len(wanted) :]
     corners = corners.view(3, len(scenes), height, width).transpose(0, 1)
-    return 0.5 * rgb + 0.5 * avg_pool2d(pad(corners, (1, 0, 1, 0), mode='replicate'), 2, stride=1)
+    return 0.5 * rgb + 0.5 * halfway(pad(corners, (1, 0, 1, 0), mode='replicate'))

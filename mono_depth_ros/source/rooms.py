@@ -154,7 +154,12 @@ def _walls(b: Builder, w: float, d: float, h: float, pieces: tuple[str, ...]) ->
 
 
 def _stand(
-    b: Builder, frame: tuple[float, float, float, float], u: float, along: float, h: float, name: str
+    b: Builder,
+    frame: tuple[float, float, float, float],
+    u: float,
+    along: float,
+    h: float,
+    name: str,
 ) -> float:
     """Put one piece against a wall at u and return the length it takes."""
     room = along / 2 - u
@@ -188,16 +193,19 @@ def _stand(
     return w + b.draw.uniform(0.02, 0.5)
 
 
+_RADIUS = {'table': 0.9, 'sofa': 1.1, 'stairs': 1.6, 'person': 0.3, 'pallet': 0.8}
+
+
 def _middle(b: Builder, w: float, d: float, h: float, pieces: tuple[str, ...], count: int) -> None:
     """Furnish the middle of a room."""
     for _ in range(count):
         x, y = b.draw.uniform(-0.36, 0.36) * w, b.draw.uniform(-0.36, 0.36) * d
         name = b.draw.choice(pieces)
-        radius = {'table': 0.9, 'sofa': 1.1, 'stairs': 1.6, 'person': 0.3, 'pallet': 0.8}.get(name, 0.5)
-        if len(b) > 300 or not b.take(x, y, radius):
+        if len(b) > 300 or not b.take(x, y, _RADIUS.get(name, 0.5)):
             continue
         square = b.draw.integer(0, 3) * math.pi / 2
-        b.at(x, y, 0, square + b.draw.normal(0.1) if b.draw.chance(0.7) else b.draw.uniform(0, 6.3))
+        yaw = square + b.draw.normal(0.1) if b.draw.chance(0.7) else b.draw.uniform(0, 6.3)
+        b.at(x, y, 0, yaw)
         if name == 'plant':
             plant(b, 0, 0, 0, b.draw.uniform(0.5, 1.6))
         elif name == 'column':
@@ -215,11 +223,13 @@ def _rugs(b: Builder, w: float, d: float) -> None:
         if b.draw.chance(0.2):
             b.frustum(place, (size[1], size[1], 0.008), rug, FLOOR)
         else:
-            b.box(place, size, rug, FLOOR, yaw=b.draw.choice((0, math.pi / 2, b.draw.uniform(0, 3))))
+            yaw = b.draw.choice((0, math.pi / 2, b.draw.uniform(0, 3)))
+            b.box(place, size, rug, FLOOR, yaw=yaw)
 
 
-def _tint(b: Builder, warmth: float) -> Colour:
-    return 1.0 + warmth, 1.0, 1.0 - warmth
+def _tint(warmth: float, power: float) -> Colour:
+    """Return light of some power, warm above 0 and cold below."""
+    return power * (1 + warmth), power, power * (1 - warmth)
 
 
 def _light_room(b: Builder, w: float, d: float, h: float) -> Lighting:
@@ -232,31 +242,28 @@ def _light_room(b: Builder, w: float, d: float, h: float) -> Lighting:
     for _ in range(b.draw.integer(1, 3)):
         x, y = b.draw.uniform(-0.35, 0.35) * w, b.draw.uniform(-0.35, 0.35) * d
         power = b.draw.log_uniform(0.5, 3.0) * max(1.0, h * h / 6)
-        colour = _tint(b, b.draw.normal(0.12))
+        colour = _tint(b.draw.normal(0.12), power)
         drop = 0.02 if b.draw.chance(0.6) else b.draw.uniform(0.2, 0.5) * max(h - 2.0, 0.1)
         lamp = b.materials.new('light')
         if b.draw.chance(0.5):
-            b.box((x, y, h - drop), (b.draw.uniform(0.2, 1.3), b.draw.uniform(0.1, 0.6), 0.04), lamp,
-                  CEILING, casts=False)  # fmt: skip
+            panel = (b.draw.uniform(0.2, 1.3), b.draw.uniform(0.1, 0.6), 0.04)
+            b.box((x, y, h - drop), panel, lamp, CEILING, casts=False)
         else:
             b.frustum((x, y, h - drop - 0.1), (0.35, 0.35, 0.12), lamp, CEILING, taper=0.3)
-        lights.append(
-            Light((x, y, h - drop - 0.2), tuple(power * c for c in colour), False,  # type: ignore[arg-type]
-                  b.draw.log_uniform(0.03, 0.5))  # fmt: skip
-        )
+        size = b.draw.log_uniform(0.03, 0.5)
+        lights.append(Light((x, y, h - drop - 0.2), colour, radius=size))
     if b.draw.chance(0.5):  # daylight from the side
         a = b.draw.uniform(0, 2 * math.pi)
-        power, colour = b.draw.log_uniform(0.5, 3.0), _tint(b, b.draw.normal(0.12))
-        place = (0.45 * w * math.cos(a), 0.45 * d * math.sin(a), b.draw.uniform(1.2, 0.9 * h + 0.3))
-        day = Light(place, tuple(power * c for c in colour), False, 0.4)  # type: ignore[arg-type]
+        colour = _tint(b.draw.normal(0.12), b.draw.log_uniform(0.5, 3.0))
+        z = b.draw.uniform(1.2, 0.9 * h + 0.3)
+        place = (0.45 * w * math.cos(a), 0.45 * d * math.sin(a), z)
+        day = Light(place, colour, radius=0.4)
         lights.insert(0 if b.draw.chance(0.4) else 1, day)
     strength, tint = b.draw.log_uniform(0.15, 0.9), b.draw.normal(0.08)
-    above = tuple(strength * c for c in _tint(b, tint))
-    below = tuple(strength * b.draw.uniform(0.4, 1.0) * c for c in _tint(b, tint + 0.05))
     return Lighting(
         lights=tuple(lights[:3]),
-        above=above,  # type: ignore[arg-type]
-        below=below,  # type: ignore[arg-type]
+        above=_tint(tint, strength),
+        below=_tint(tint + 0.05, strength * b.draw.uniform(0.4, 1.0)),
         occlusion_radius=b.draw.uniform(0.08, 0.4),
         occlusion=b.draw.uniform(0.2, 0.9),
     )
@@ -339,7 +346,11 @@ def warehouse(draw: Draw, config: WorldConfig) -> Scene:
     lighting = _light_room(b, w, d, h)
     lamp = b.materials.new('light')
     for k in range(8):
-        place = (w * ((k % 4 + 0.5) / 4 - 0.5), d * (k // 4 - 0.5) / 2, h - draw.uniform(0.05, 0.6))
+        place = (
+            w * ((k % 4 + 0.5) / 4 - 0.5),
+            d * (k // 4 - 0.5) / 2,
+            h - draw.uniform(0.05, 0.6),
+        )
         b.box(place, (1.3, 0.3, 0.06), lamp, CEILING, casts=False)
     aisle = draw.uniform(2.2, 3.8)
     y = -d / 2 + draw.uniform(0.6, 2.0)

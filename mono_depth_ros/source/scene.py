@@ -5,12 +5,11 @@
 from dataclasses import dataclass, field
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mono_depth_ros.source.draw import Draw
 from mono_depth_ros.source.materials import Materials
 from mono_depth_ros.source.semantics import Semantic
+import numpy as np
+from numpy.typing import NDArray
 
 BOX, ELLIPSOID, FRUSTUM = range(3)
 Array = NDArray[np.float64]
@@ -184,7 +183,7 @@ class Builder:
         pitch: float = 0.0,
         roll: float = 0.0,
     ) -> None:
-        """Add a cylinder (taper 0), a cone (1) or what lies between; `size` is that of its base."""
+        """Add a cylinder (taper 0), a cone (1) or what is between; `size` is that of its base."""
         half = (size[0] / 2, size[1] / 2, size[2] / 2)
         self._add(FRUSTUM, foot, half, material, semantic, (yaw, pitch, roll), taper)
 
@@ -197,9 +196,7 @@ class Builder:
         self._taken.append((x, y, radius))
         return True
 
-    def build(
-        self, lighting: Lighting, ground: tuple[float, float, float, float]
-    ) -> Scene:
+    def build(self, lighting: Lighting, ground: tuple[float, float, float, float]) -> Scene:
         """Return the scene collected so far."""
         rows = np.array(self._rows, dtype=np.float64)
         return Scene(

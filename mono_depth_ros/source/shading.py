@@ -7,17 +7,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from mono_depth_ros.source import materials as m
 from mono_depth_ros.source.casting import Geometry, to_device
 from mono_depth_ros.source.scene import Scene
-from mono_depth_ros.source.surface import HALF, SHAPE_ROWS, Surface, dot, look_up, shape_table, surface
-from mono_depth_ros.source.textures import TEXTURE_SIZE, texture_groups
+from mono_depth_ros.source.surface import (
+    dot,
+    HALF,
+    look_up,
+    SHAPE_ROWS,
+    shape_table,
+    Surface,
+    surface,
+)
+from mono_depth_ros.source.textures import texture_groups, TEXTURE_SIZE
 from mono_depth_ros.source.viewpoint import Viewpoint
 from mono_depth_ros.source.visibility import visibility
+import numpy as np
+import torch
+from torch import Tensor
 
 _LIGHTS = 3
 _CLOUDS = texture_groups()['cloud'][0]
@@ -123,16 +130,13 @@ def shade(
     rows = np.concatenate([scene.materials[scene.material] for scene in scenes])
     table = torch.cat([shape_table(g), to_device(rows.T, device)])
     pieces = []
-    for part in chosen.split(_CHUNK if device.type == 'cpu' else len(chosen)):
+    for part in torch.split(chosen, _CHUNK if device.type == 'cpu' else len(chosen)):
         tile, sample = part // depth.shape[1], part % depth.shape[1]
-        hit = prim.flatten()[part]
+        hit = prim.flatten().index_select(0, part)
         here = light.of(tile // (g.tiles[0] * g.tiles[1]))
         ray = rays[tile, :, sample].T.contiguous()
-        pieces.append(
-            _shade_points(
-                here, table, depth.flatten()[part], hit, ray, lit.flatten()[part], free.flatten()[part]
-            )
-        )
+        at = [value.flatten().index_select(0, part) for value in (depth, lit, free)]
+        pieces.append(_shade_points(here, table, at[0], hit, ray, at[1], at[2]))
     return torch.cat(pieces, 1)
 
 
@@ -150,7 +154,7 @@ def _shade_points(
     free = 1 - occlusion * (1 - free)
     sky = prim < 0
     depth = torch.where(sky, _FAR, depth)
-    columns = table[:, prim.clamp(min=0)]
+    columns = table.index_select(1, prim.clamp(min=0))
     shape, material = columns[:SHAPE_ROWS], columns[SHAPE_ROWS:]
     found = surface(shape, depth, rays)
     point, n = found.point, found.normal
@@ -211,7 +215,7 @@ def _albedo(
     tone = look_up(material[m.TEXTURE], s, t, texels)
     cloud = torch.full_like(u, _CLOUDS)
     dirt = look_up(cloud, s * 0.31 + 5, t * 0.31 + 5, texels * 0.31, smooth=False)[0]
-    matrix = material[m.MATRIX].unflatten(0, (3, 3))
+    matrix = material[m.MATRIX].view(3, 3, -1)
     value = torch.addcmul(material[m.OFFSET], matrix[:, 0], tone[0])
     value.addcmul_(matrix[:, 1], tone[1]).addcmul_(matrix[:, 2], tone[2])
     return value.clamp_(0.01, 1.0).mul_(1 - material[m.DIRT] * dirt)

@@ -34,8 +34,8 @@ def car(b: Builder) -> None:
     b.frustum((shift, 0, waist), (1.25 * cabin, 1.12 * w, h - waist), glass, VEHICLE, taper=0.3)
     b.box((shift, 0, waist), (0.72 * cabin, w * 0.94, h - waist - 0.05), glass)
     b.box((shift, 0, h - 0.1), (0.75 * cabin, w * 0.9, 0.1), paint)
-    for sx in (-1, 1):
-        b.box((shift + sx * 0.36 * cabin, 0, waist), (0.08, w * 0.96, h - waist - 0.05), paint)
+    for end in (-0.36, 0.36):
+        b.box((shift + end * cabin, 0, waist), (0.08, w * 0.96, h - waist - 0.05), paint)
     b.box((shift, 0, waist), (0.07, w * 0.96, h - waist - 0.05), paint)
     d = b.draw.uniform(0.58, 0.72)
     hub = b.materials.new('metal')
@@ -49,9 +49,9 @@ def car(b: Builder) -> None:
             b.frustum(place, (0.6 * d, 0.6 * d, 0.03), hub, VEHICLE, roll=math.pi / 2)
     if far:
         return
-    for sy in (-0.35, 0.35):
-        b.box((length / 2 + 0.05, sy * w, 0.6), (0.1, 0.3, 0.14), lamp)
-        b.box((-length / 2 - 0.05, sy * w, 0.65), (0.1, 0.25, 0.16), b.materials.new('lacquer'))
+    for y in (-0.35 * w, 0.35 * w):
+        b.box((length / 2 + 0.05, y, 0.6), (0.1, 0.3, 0.14), lamp)
+        b.box((-length / 2 - 0.05, y, 0.65), (0.1, 0.25, 0.16), b.materials.new('lacquer'))
     b.box((length / 2 + 0.09, 0, 0.35), (0.06, 0.52, 0.12), b.materials.new('paper'))
     b.box((-length / 2 - 0.09, 0, 0.45), (0.06, 0.52, 0.12), b.materials.new('paper'))
 
@@ -168,7 +168,9 @@ def _light_street(b: Builder) -> Lighting:
         sun = Light((0.3, 0.4, 0.85), (1.0, 1.0, 1.0), distant=True)
         return Lighting((sun,), (0.6,) * 3, (0.3,) * 3, occlusion=0.0)
     overcast = b.draw.chance(0.4)
-    power = b.draw.choice((0.0, b.draw.uniform(0.1, 0.5))) if overcast else b.draw.uniform(0.8, 3.0)
+    power = b.draw.uniform(0.8, 3.0)
+    if overcast:
+        power *= b.draw.choice((0.0, 0.2))
     warm = 0.3 * (1 - rise) * b.draw.random()
     blue = b.draw.uniform(0.0, 0.1) if overcast else b.draw.uniform(0.05, 0.5)
     bright = b.draw.uniform(0.6, 1.6)
@@ -198,7 +200,6 @@ def _side(b: Builder, sign: int, kerb: float, walk: float) -> None:
     storeys = b.draw.integer(1, 6)
     while x < _AHEAD and len(b) < 240:
         w = b.draw.uniform(6, 22)
-        b.at(sign * (x + w / 2) if sign < 0 else x + w / 2, 0)
         middle = x + w / 2
         b.at(middle, sign * (line + b.draw.choice((0.0, 0.0, b.draw.uniform(0, 8)))), 0,
              0.0 if sign > 0 else math.pi)  # fmt: skip
@@ -207,7 +208,8 @@ def _side(b: Builder, sign: int, kerb: float, walk: float) -> None:
             building(b, w * b.draw.uniform(0.85, 1.0), b.draw.uniform(8, 16), h)
         elif b.config.clutter:
             for _ in range(b.draw.integer(0, 3)):
-                b.at(middle + b.draw.uniform(-0.5, 0.5) * w, sign * (line + b.draw.uniform(0.5, 14)))
+                place = middle + b.draw.uniform(-0.5, 0.5) * w
+                b.at(place, sign * (line + b.draw.uniform(0.5, 14)))
                 b.draw.choice((tree, tree, bush))(b)
             if b.draw.chance(0.4):
                 b.at(middle, sign * line)

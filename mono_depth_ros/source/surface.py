@@ -7,14 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 import functools
 
+from mono_depth_ros.source.casting import Geometry
+from mono_depth_ros.source.scene import BOX, ELLIPSOID
+from mono_depth_ros.source.textures import texture_bank, TEXTURE_COUNT, TEXTURE_SIZE
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
-
-from mono_depth_ros.source.casting import Geometry
-from mono_depth_ros.source.scene import BOX, ELLIPSOID
-from mono_depth_ros.source.textures import TEXTURE_COUNT, TEXTURE_SIZE, texture_bank
 
 _LEVELS = 7
 # Rows of a primitive's column in the table that points look up.
@@ -35,6 +34,12 @@ class Surface:
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """Return the dot product over the first axis of three."""
     return torch.addcmul(a[0] * b[0], a[1], b[1]).addcmul_(a[2], b[2])
+
+
+def halfway(image: Tensor) -> Tensor:
+    """Return the means of all 2 x 2 neighbours of (..., h, w), (..., h - 1, w - 1)."""
+    rows = image[..., :-1, :] + image[..., 1:, :]
+    return (rows[..., :-1] + rows[..., 1:]).mul_(0.25)
 
 
 def shape_table(g: Geometry) -> Tensor:
@@ -59,7 +64,7 @@ def surface(shape: Tensor, depth: Tensor, rays: Tensor) -> Surface:
 
     """
     point = torch.stack([rays[0] * depth, rays[1] * depth, depth])
-    turn = shape[TURN].unflatten(0, (3, 3))  # (local, camera, ...)
+    turn = shape[TURN].view(3, 3, *depth.shape)  # (local, camera, ...)
     p = torch.addcmul(shape[ORIGIN], turn[:, 0], point[0])
     p.addcmul_(turn[:, 1], point[1]).addcmul_(turn[:, 2], point[2])
     half = shape[HALF]
@@ -138,19 +143,20 @@ def look_up(
     shift = (TEXTURE_SIZE.bit_length() - 1) - level
     size = torch.ones_like(shift) << shift
     starts = torch.tensor(_level_starts(), dtype=torch.int32, device=u.device)
-    base = starts[level] + (texture.to(torch.int32) << (2 * shift))
+    base = starts.index_select(0, level) + (texture.to(torch.int32) << (2 * shift))
     mask = size - 1
     x, y = u * size, v * size
     if not smooth:
         index = base + ((y.to(torch.int32) & mask) << shift) + (x.to(torch.int32) & mask)
-        packed = bank[index]
+        packed = bank.index_select(0, index)
         return torch.stack([_byte(packed, bits) for bits in (0, 8, 16)]).mul_(1 / 255)
     x, y = x - 0.5, y - 0.5
     left, top = x.floor(), y.floor()
     fx, fy = x - left, y - top
     x0, y0 = left.to(torch.int32) & mask, top.to(torch.int32) & mask
     x1, row0, row1 = (x0 + 1) & mask, base + (y0 << shift), base + (((y0 + 1) & mask) << shift)
-    a, b, c, d = bank[row0 + x0], bank[row0 + x1], bank[row1 + x0], bank[row1 + x1]
+    places = (row0 + x0, row0 + x1, row1 + x0, row1 + x1)
+    a, b, c, d = (bank.index_select(0, place) for place in places)
     channels = []
     for bits in (0, 8, 16):
         upper = torch.lerp(_byte(a, bits), _byte(b, bits), fx)

@@ -16,12 +16,13 @@ _V, _U = np.meshgrid(np.arange(_S) / _S, np.arange(_S) / _S, indexing='ij')
 
 
 def _noise(rng: Rng, slope: float = 1.4, stretch: float = 1.0, low: float = 1.0) -> Image:
-    """Tileable 1/f^slope noise in 0..1; stretch > 1 draws it out along u; low: lowest frequency."""
+    """Tileable 1/f^slope noise in 0..1, drawn out along u, without frequencies below `low`."""
     fy, fx = np.meshgrid(np.fft.fftfreq(_S) * _S, np.fft.rfftfreq(_S) * _S, indexing='ij')
     frequency = np.hypot(fy, fx * stretch)
     gain = np.where(frequency >= low, np.maximum(frequency, 1e-6) ** -slope, 0.0)
     field = np.fft.irfft2(gain * np.exp(2j * np.pi * rng.random(gain.shape)), s=(_S, _S))
-    return np.clip(0.5 + 0.2 * field / field.std(), 0, 1).astype(np.float32)
+    noise: Image = np.clip(0.5 + 0.2 * field / field.std(), 0, 1).astype(np.float32)
+    return noise
 
 
 def _grey(pattern: NDArray[np.floating]) -> Image:
@@ -276,8 +277,8 @@ def _keys(rng: Rng) -> Image:
 def _door(rng: Rng) -> Image:
     image = 0.6 + 0.3 * (_noise(rng, 0.9, stretch=1.0).T - 0.5)
     for v0, v1 in ((0.06, 0.45), (0.55, 0.94)) if rng.random() < 0.6 else ((0.06, 0.5),):
-        frame = (np.abs(_U - 0.5) < 0.36) & (_V > v0) & (_V < v1)
-        inner = (np.abs(_U - 0.5) < 0.33) & (_V > v0 + 0.02) & (_V < v1 - 0.02)
+        frame = (np.abs(_U - 0.5) < 0.36) & (v0 < _V) & (v1 > _V)
+        inner = (np.abs(_U - 0.5) < 0.33) & (v0 + 0.02 < _V) & (v1 - 0.02 > _V)
         image[frame & ~inner] *= rng.uniform(0.5, 0.8)
     image[(np.abs(_U - 0.9) < 0.05) & (np.abs(_V - 0.52) < 0.012)] = rng.choice([0.0, 1.0])
     return _grey(image)

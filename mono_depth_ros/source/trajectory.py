@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 import math
 
-import numpy as np
-
 from mono_depth_ros.source.draw import Draw
 from mono_depth_ros.source.scene import Scene
-from mono_depth_ros.source.viewpoint import Array, Viewpoint, clearance
+from mono_depth_ros.source.viewpoint import Array, clearance, Viewpoint
+import numpy as np
 
 _STEER = np.linspace(-1.2, 1.2, 13)  # headings tried against the one wanted, rad
 
 
-def _free_heading(scene: Scene, place: Array, heading: float, reach: float, room: float) -> float | None:
+def _free_heading(
+    scene: Scene, place: Array, heading: float, reach: float, room: float
+) -> float | None:
     """Return the heading nearest to the wanted one that is clear for `reach` metres."""
     order = heading + _STEER[np.argsort(np.abs(_STEER), kind='stable')]
     steps = np.array([0.35, 0.7, 1.0]) * reach
@@ -78,6 +79,7 @@ def walk(
         c, s = math.cos(step), math.sin(step)
         rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ rotation
         heading += step
-        ahead = position + pace * speed / rate * np.array([math.cos(heading), math.sin(heading), 0])
+        forward = np.array([math.cos(heading), math.sin(heading), 0])
+        ahead = position + pace * speed / rate * forward
         if clearance(scene, ahead[None])[0] > 0.6 * room:
             position = ahead

@@ -5,11 +5,10 @@
 from dataclasses import dataclass
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mono_depth_ros.source.draw import Draw
 from mono_depth_ros.source.scene import Scene, WorldConfig
+import numpy as np
+from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 _CANDIDATES = 14
@@ -48,12 +47,11 @@ def clearance(scene: Scene, points: Array) -> Array:
     """Return the distance in metres of (K, 3) points to the nearest primitive, taken as a box."""
     local = np.einsum('nji,knj->kni', scene.rotation, points[:, None] - scene.centre)
     outside = np.maximum(np.abs(local) - scene.half, 0.0)
-    return np.sqrt((outside**2).sum(-1)).min(1)
+    nearest: Array = np.sqrt((outside**2).sum(-1)).min(1)
+    return nearest
 
 
-def probe(
-    scene: Scene, position: Array, rotation: Array, tangent: Array
-) -> tuple[Array, int]:
+def probe(scene: Scene, position: Array, rotation: Array, tangent: Array) -> tuple[Array, int]:
     """Return depths of a few rays (inf: sky) and how many primitives, taken as boxes, they hit."""
     v, u = np.meshgrid(np.linspace(-0.9, 0.9, _PROBE[0]), np.linspace(-0.9, 0.9, _PROBE[1]))
     rays = np.stack([u * tangent[0], v * tangent[1], np.ones_like(u)]).reshape(3, -1)

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 import itertools
 
+from mono_depth_ros.source.casting import box_interval, Geometry, interval, TILE
+from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM
+from mono_depth_ros.source.surface import halfway, shape_table, surface
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
-
-from mono_depth_ros.source.casting import TILE, Geometry, box_interval, interval
-from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM
-from mono_depth_ros.source.surface import shape_table, surface
+from torch.nn.functional import interpolate, pad
 
 _BLOCK = 8  # points along the side of a block
 _QUADS = 16  # of a block
@@ -36,12 +35,6 @@ class _Points:
     normal: Tensor
     known: Tensor  # (Q, 4)
     shape: tuple[int, int, int]  # images, rows and columns of blocks
-
-    def bounds(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Return middle and half-size (Q, 3) of boxes around wanted points, < 0 where none is."""
-        low = torch.where(wanted[:, None], self.place, 1e6).amin(2)
-        high = torch.where(wanted[:, None], self.place, -1e6).amax(2)
-        return (low + high) / 2, (high - low) / 2
 
     def image_of(self) -> Tensor:
         """Return the image of every quad, (Q,)."""
@@ -60,14 +53,16 @@ def _points(g: Geometry, depth: Tensor, prim: Tensor, rays: Tensor) -> _Points:
         image = image.transpose(2, 3).reshape(-1, rows * half, columns * half)
         margin = (0, -image.shape[2] % _BLOCK, 0, -image.shape[1] % _BLOCK)
         image = pad(image[:, None].float(), margin, mode='replicate')[:, 0]
-        blocks = image.unflatten(1, (-1, 4, 2)).unflatten(4, (-1, 4, 2))  # b r q p c q p
-        return blocks.permute(0, 1, 4, 2, 5, 3, 6).reshape(-1, 4)
+        high, wide = image.shape[1] // _BLOCK, image.shape[2] // _BLOCK
+        blocks = image.view(-1, high, 4, 2, wide, 4, 2).permute(0, 1, 4, 2, 5, 3, 6)
+        return torch.reshape(blocks, (-1, 4))
 
     distance, hit = picked(depth), picked(prim).long()
     known = distance < _REACH
     distance = torch.where(known, distance, 1e3)
     ray = torch.stack([picked(rays[:, 0]), picked(rays[:, 1])])
-    found = surface(shape_table(g)[:, hit.clamp(min=0)], distance, ray)
+    shapes = shape_table(g).index_select(1, hit.flatten().clamp(min=0))
+    found = surface(shapes.view(-1, *hit.shape), distance, ray)
     high, wide = -(-rows * half // _BLOCK), -(-columns * half // _BLOCK)
     return _Points(
         found.point.transpose(0, 1).contiguous(),
@@ -80,7 +75,8 @@ def _points(g: Geometry, depth: Tensor, prim: Tensor, rays: Tensor) -> _Points:
 def _rotated(turn: Tensor, vectors: Tensor) -> Tensor:
     """Return turn @ vectors of every pair as (3, t, n), of (n, 3, 3) and (t, 3)."""
     x, y, z = (vectors[:, c, None] for c in range(3))
-    return torch.stack([turn[:, k, 0] * x + turn[:, k, 1] * y + turn[:, k, 2] * z for k in range(3)])
+    rows = (turn[:, k] for k in range(3))
+    return torch.stack([row[:, 0] * x + row[:, 1] * y + row[:, 2] * z for row in rows])
 
 
 def _turned(turn: Tensor, vectors: Tensor) -> Tensor:
@@ -96,6 +92,13 @@ def _touched(centre: Tensor, extent: Tensor, way: Tensor | None) -> Tensor:
         return (centre.abs() <= extent).all(1)
     enter, leave = box_interval(centre, way, extent)
     return (enter < leave) & (leave > 0) & (enter < 1)
+
+
+def _bounds(places: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Return middle and half-size (Q, 3) of boxes around wanted points, < 0 where none is."""
+    low = torch.where(wanted[:, None], places, 1e6).amin(2)
+    high = torch.where(wanted[:, None], places, -1e6).amax(2)
+    return (low + high) / 2, (high - low) / 2
 
 
 def _candidates(
@@ -125,7 +128,7 @@ def _candidates(
         wide = _rotated(turn.abs(), reach[blocks]) + g.half[prims].T[:, None]
         along = None if block_way is None else _rotated(turn, block_way[blocks]).transpose(0, 1)
         block, column = torch.nonzero(_touched(at.transpose(0, 1), wide.transpose(0, 1), along)).T
-        for some in torch.arange(len(block), device=block.device).split(size):
+        for some in torch.split(torch.arange(len(block), device=block.device), size):
             t, n = block[some] + blocks.start, prims[column[some]]
             turn = g.turn[n]
             o = _turned(turn, quads[0][t]).add_(g.origin[n][:, :, None])
@@ -135,19 +138,16 @@ def _candidates(
             yield _QUADS * t[pair] + quad, n[pair]
 
 
-def _lit(
-    g: Geometry, points: _Points, light: Tensor, radius: Tensor, keep: Tensor
-) -> Tensor:
-    """Return 1 where nothing stands between points and the lights (Q, 3) of radius (Q,), else 0."""
+def _lit(g: Geometry, points: _Points, light: Tensor, radius: Tensor, keep: Tensor) -> Tensor:
+    """Return 1 where nothing stands between points and lights (Q, 3) of radius (Q,), else 0."""
     device = light.device
-    # The jitter repeats in every block, and blurring it away leaves a soft border.
-    noise = torch.randn(3, 64, generator=torch.Generator().manual_seed(5)).to(device)
-    noise = noise.view(3, _QUADS, 4).transpose(0, 1).repeat(len(light) // _QUADS, 1, 1)
+    # The jitter repeats in every quad, and blurring it away leaves a soft border.
+    corners = torch.tensor([[1.0, -1, -1, 1], [1, -1, 1, -1], [1, 1, -1, -1]], device=device)
     start = points.place * 0.998 + points.normal * 0.01
-    way = light[:, :, None] + noise * radius[:, None, None] - start
+    way = light[:, :, None] + 0.6 * corners * radius[:, None, None] - start
     facing = (points.normal * way).sum(1) > 0
     wanted = facing & points.known
-    centre, extent = points.bounds(wanted)
+    centre, extent = _bounds(points.place, wanted)
     # Jitter widens the bundle of rays; a sun stands far behind whatever is in its way.
     penumbra = radius * (5.0 / light.norm(dim=1)).clamp(max=0.5)
     extent = torch.where(extent < 0, extent, extent + penumbra[:, None])
@@ -176,8 +176,9 @@ def _openness(g: Geometry, points: _Points, radius: Tensor) -> Tensor:
     """
     above = points.place + points.normal * radius[:, None, None]
     free = radius[:, None].expand(points.known.shape).clone()
-    centre, extent = points.bounds(points.known)
-    extent = torch.where(extent < 0, extent, extent + 2 * radius[:, None])
+    centre, extent = _bounds(above, points.known)
+    # A little less than the radius leaves out the surface itself, which takes nothing away.
+    extent = torch.where(extent < 0, extent, extent + 0.97 * radius[:, None])
     round_ = torch.from_numpy(g.kind == ELLIPSOID).to(radius.device)
     keep = torch.ones_like(round_)
     for r, n in _candidates(g, points, centre, extent, None, keep):
@@ -200,8 +201,7 @@ def _spread(g: Geometry, points: _Points, values: Tensor, samples: int) -> Tenso
     blocks = values.view(images, high, wide, 4, 4, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
     image = blocks.reshape(images, 1, high * _BLOCK, wide * _BLOCK)
     image = image[..., : rows * TILE // 2, : columns * TILE // 2]
-    image = avg_pool2d(pad(image, (2, 2, 2, 2), mode='replicate'), 4, stride=1)
-    image = avg_pool2d(image, 2, stride=1)
+    image = halfway(halfway(pad(image, (1, 1, 1, 1), mode='replicate')))
     image = interpolate(image, scale_factor=2, mode='bilinear', align_corners=False)
     fine = image.view(-1, rows, TILE, columns, TILE).transpose(2, 3).reshape(-1, TILE * TILE)
     return fine.repeat(1, samples // (TILE * TILE))
