@@ -128,8 +128,10 @@ def prefix(tmp_path):
     (index / 'mono_depth_ros').touch()
     for name in ('launch', 'config'):
         (share / name).symlink_to(ROOT / name)
-    for name in NODES:
-        write_program(programs / name, PROBE.format(python=sys.executable, folder=str(tmp_path)))
+    (index / 'rviz2').touch()
+    (tmp_path / 'lib' / 'rviz2').mkdir()
+    for program in (*(programs / name for name in NODES), tmp_path / 'lib' / 'rviz2' / 'rviz2'):
+        write_program(program, PROBE.format(python=sys.executable, folder=str(tmp_path)))
     return tmp_path
 
 
@@ -228,6 +230,16 @@ def test_the_adaptation_node_runs_on_the_same_camera_and_parameters(prefix):
     assert seen['node'] == '/adaptation_node'
     assert seen['topics']['image_rect'] == '/rgb'
     assert seen['parameters']['model'] == 'x'
+
+
+@needs_launch
+def test_rviz_shows_the_same_camera(prefix):
+    seen = probe(prefix, DEPTH, 'rviz:=true', 'namespace:=n', 'image_topic:=/rgb', node='rviz2')
+
+    config = Path(seen['arguments'][seen['arguments'].index('-d') + 1])
+    assert config.name == 'mono_depth.rviz' and config.is_file()
+    assert seen['topics']['image_rect'] == '/rgb'
+    assert seen['topics']['points'] == '/n/points'
 
 
 @needs_launch
