@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Open a labelled dataset by name and place: ``nyu:/data/nyu``, ``kitti:/data/kitti:LIST``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from mono_depth_ros.errors import ConfigError, DatasetError
+from mono_depth_ros.frames import Frame, FrameSource, open_frames
+from mono_depth_ros.source.layouts.diml import open_diml
+from mono_depth_ros.source.layouts.kitti import open_kitti, open_kitti_lidar
+from mono_depth_ros.source.layouts.nyu import open_nyu
+from mono_depth_ros.source.layouts.vkitti2 import open_vkitti2
+
+LAYOUTS: dict[str, Callable[[Path, Path | None, bool], FrameSource]] = {
+    'nyu': open_nyu,
+    'kitti': open_kitti,
+    'kitti_lidar': open_kitti_lidar,
+    'vkitti2': open_vkitti2,
+    'diml': open_diml,
+}
+
+
+def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
+    """
+    Open images with depth.
+
+    Parameters
+    ----------
+    text : str
+        ``LAYOUT:FOLDER`` or ``LAYOUT:FOLDER:LIST`` with one of ``LAYOUTS`` and the split file of
+        the dataset; or anything that ``open_frames`` takes, of which an RGB-D folder and
+        ``procedural`` have depth.
+    strict : bool
+        Raise at the first image that cannot be read, instead of skipping and counting it.
+
+    Raises
+    ------
+    DatasetError
+        If there is nothing, or nothing of that layout.
+
+    """
+    layout, _, rest = text.partition(':')
+    if layout not in LAYOUTS:
+        path = Path(text).expanduser()
+        if path.is_dir() and not (path / 'camera.json').is_file():
+            names = ', '.join(f'{name}:{text}' for name in LAYOUTS)
+            raise DatasetError(
+                f'{path} is not an RGB-D folder, for it has no camera.json; if it is a public '
+                f'dataset, say which: {names}'
+            )
+        return open_frames(text, strict=strict)
+    folder, _, split = rest.partition(':')
+    root = Path(folder).expanduser()
+    if not folder or not root.exists():
+        raise DatasetError(f'there is nothing at {root} for {text!r}')
+    source = LAYOUTS[layout](root, Path(split).expanduser() if split else None, strict)
+    source.name = text
+    return source
+
+
+class SelectedFrames(FrameSource):
+    """
+    Every n-th frame of another source, or the first ones; the others are never read.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Where the frames come from.
+    every : int
+        1 takes all, 2 every second one.
+    limit : int
+        Take at most so many; 0 takes all.
+
+    """
+
+    def __init__(self, source: FrameSource, every: int = 1, limit: int = 0) -> None:
+        if every < 1 or limit < 0:
+            raise ConfigError(f'every must be at least 1 and limit 0, got {every} and {limit}')
+        counts = [-(-source.count // every), limit]
+        super().__init__(source.name, min(filter(None, counts), default=0), source.strict)
+        self.source, self.every, self.limit = source, every, limit
+
+    def _loaders(self) -> Iterator[Callable[[], Frame]]:
+        stop = self.limit * self.every if self.limit else None
+        return islice(self.source._loaders(), 0, stop, self.every)

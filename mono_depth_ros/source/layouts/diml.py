@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+DIML/CVL RGB-D, the indoor sample (Cho, Min, Kim, Sohn 2021, arXiv 2110.11590).
+
+``test/HR/01. Warehouse/color/NAME_c.png`` (1344x756) and ``depth_filled/NAME_depth_filled.png``
+(16-bit, millimetres, holes filled by the authors). A Kinect v2, for which the sample has no
+intrinsics: its nominal horizontal field of view of 84.1 degrees is taken.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from mono_depth_ros.camera import camera_from_fov, PinholeCamera
+from mono_depth_ros.frames import FrameSource
+from mono_depth_ros.source.layouts.listed import (
+    depth_file,
+    first_folder,
+    ListedFrames,
+    nothing_in,
+    Pair,
+    read_list,
+)
+
+FIELD_OF_VIEW = 84.1
+FOLDERS = ('.', 'HR', 'test/HR', 'indoor/test/HR', 'LR', 'test/LR', 'indoor/test/LR')
+IMAGES = '*/color/*_c.png'
+
+
+def open_diml(root: Path, split: Path | None, strict: bool) -> FrameSource:
+    """
+    Open the DIML indoor sample: the test images, in high resolution where both are there.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the scenes, or any folder above it.
+    split : Path, optional
+        List of ``SCENE/color/NAME_c.png``, one a line (a scene may have spaces in its name).
+    strict : bool
+        Raise at the first image that cannot be read.
+
+    Raises
+    ------
+    DatasetError
+        If there is no image.
+
+    """
+    folder = first_folder(root, FOLDERS, IMAGES)
+    if folder is None:
+        raise nothing_in(root, 'DIML', f'test/HR/{IMAGES}')
+    if split is None:
+        images = sorted(folder.glob(IMAGES))
+    else:
+        images = [folder / ' '.join(words).lstrip('/') for words in read_list(split)]
+    pairs = []
+    for image in images:
+        name = image.stem.removesuffix('_c')
+        depth = image.parent.parent / 'depth_filled' / f'{name}_depth_filled.png'
+        pairs.append(Pair(name, image, partial(depth_file, depth, 1000.0), _camera))
+    return ListedFrames(str(root), pairs, strict, max_depth=10.0, crop='none')
+
+
+def _camera(size: tuple[int, int]) -> PinholeCamera:
+    return camera_from_fov(size[1], size[0], FIELD_OF_VIEW)

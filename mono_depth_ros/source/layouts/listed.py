@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the layouts share: a list of image and depth files, read one pair at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.errors import DatasetError, ImageError
+from mono_depth_ros.folders import read_depth, read_rgb
+from mono_depth_ros.frames import Frame, FrameSource, stamp_of
+import numpy as np
+from numpy.typing import NDArray
+
+# Of the recordings these datasets were taken from; images of a split are not consecutive anyway.
+RATE = 10.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """
+    One image and how to read what belongs to it.
+
+    Attributes
+    ----------
+    name : str
+        What people call it.
+    rgb : Path
+        Its file.
+    depth : callable
+        Reads the depth [m] (H, W), NaN where missing, of an image of this (H, W); raises
+        ImageError.
+    camera : callable
+        Gives the intrinsics of an image of this (H, W); raises ImageError.
+
+    """
+
+    name: str
+    rgb: Path
+    depth: Callable[[tuple[int, int]], NDArray[np.float32]]
+    camera: Callable[[tuple[int, int]], PinholeCamera]
+
+
+class ListedFrames(FrameSource):
+    """
+    The images of a dataset with their depth.
+
+    Attributes
+    ----------
+    max_depth : float
+        Cap of the published protocol of the dataset [m].
+    crop : str
+        Crop of that protocol, one of ``metrics.CROPS``.
+
+    """
+
+    def __init__(
+        self, name: str, pairs: Sequence[Pair], strict: bool, *, max_depth: float, crop: str
+    ) -> None:
+        super().__init__(name, len(pairs), strict)
+        self.pairs, self.max_depth, self.crop = pairs, max_depth, crop
+
+    def _loaders(self) -> Iterator[Callable[[], Frame]]:
+        for index, pair in enumerate(self.pairs):
+            yield partial(self._load, index, pair)
+
+    @staticmethod
+    def _load(index: int, pair: Pair) -> Frame:
+        rgb = read_rgb(pair.rgb)
+        size = (rgb.shape[0], rgb.shape[1])
+        return Frame(
+            rgb, stamp_of(index, RATE), pair.name, pair.camera(size), depth=pair.depth(size)
+        )
+
+
+def depth_file(path: Path, scale: float, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Read a 16-bit depth image whose ``scale`` is one metre and 0 missing; raise ImageError."""
+    try:
+        return read_depth(path, scale, size)
+    except OSError as error:
+        raise ImageError(f'cannot read depth {path}: {error.strerror}') from error
+
+
+def fixed_camera(camera: PinholeCamera, size: tuple[int, int]) -> PinholeCamera:
+    """Return the camera of a dataset; raise ImageError if an image has another (H, W)."""
+    if size != (camera.height, camera.width):
+        raise ImageError(
+            f'image has {size[1]}x{size[0]} px, the camera of the dataset '
+            f'{camera.width}x{camera.height}'
+        )
+    return camera
+
+
+def first_folder(root: Path, candidates: Sequence[str], pattern: str) -> Path | None:
+    """Return the first of these folders of ``root`` in which something matches ``pattern``."""
+    for candidate in candidates:
+        folder = root / candidate
+        if next(folder.glob(pattern), None) is not None:
+            return folder
+    return None
+
+
+def read_list(path: Path) -> list[list[str]]:
+    """
+    Read a split file: the words of every line that has any.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read or is empty.
+
+    """
+    try:
+        lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f'cannot read the list {path}: {error}') from error
+    if not lines:
+        raise DatasetError(f'the list {path} is empty')
+    return lines
+
+
+def nothing_in(root: Path, dataset: str, expected: str) -> DatasetError:
+    """Return the error for a folder without any image of the dataset."""
+    return DatasetError(
+        f'no {dataset} image in {root}: expected {expected}; docs/datasets.md says what to '
+        'download'
+    )

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Virtual KITTI 2 (Cabon, Murray, Humenberger 2020, arXiv 2001.10773).
+
+``SceneXX/VARIATION/frames/rgb/Camera_0/rgb_00000.jpg``, ``.../depth/Camera_0/depth_00000.png``
+(16-bit, centimetres; 65535 is 655.35 m or more, the sky) and ``SceneXX/VARIATION/intrinsic.txt``,
+with the archives unpacked into one folder, or each into its own (``vkitti_2.0.3_rgb``, ``rgb``).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from pathlib import Path
+
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.errors import ImageError
+from mono_depth_ros.frames import FrameSource
+from mono_depth_ros.source.layouts.listed import (
+    depth_file,
+    first_folder,
+    fixed_camera,
+    ListedFrames,
+    nothing_in,
+    Pair,
+    read_list,
+)
+import numpy as np
+from numpy.typing import NDArray
+
+# Every row of every intrinsic.txt says so.
+CAMERA = PinholeCamera(725.0087, 725.0087, 620.5, 187.0, 1242, 375)
+CENTIMETRES = 100.0
+FARTHEST = np.float32(655.35)
+IMAGES = 'Scene*/*/frames/rgb/Camera_0/rgb_*.jpg'
+
+
+def open_vkitti2(root: Path, split: Path | None, strict: bool) -> FrameSource:
+    """
+    Open Virtual KITTI 2, left camera.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the scenes, or of the unpacked archives.
+    split : Path, optional
+        List of ``SceneXX/VARIATION/frames/rgb/Camera_0/rgb_X.jpg``, one a line; by default all.
+    strict : bool
+        Raise at the first image that cannot be read.
+
+    Raises
+    ------
+    DatasetError
+        If there is no image.
+
+    """
+    images = first_folder(root, ('.', 'rgb', 'vkitti_2.0.3_rgb'), IMAGES)
+    if images is None:
+        raise nothing_in(root, 'Virtual KITTI 2', IMAGES)
+    if split is None:
+        names = sorted(str(path.relative_to(images)) for path in images.glob(IMAGES))
+    else:
+        names = [line[0].lstrip('/') for line in read_list(split)]
+    # Depth that is missing altogether is missed image by image, by name.
+    wanted = IMAGES.replace('rgb/', 'depth/').replace('rgb_*.jpg', 'depth_*.png')
+    depths = first_folder(root, ('.', 'depth', 'vkitti_2.0.3_depth'), wanted) or root
+    texts = first_folder(root, ('.', 'textgt', 'vkitti_2.0.3_textgt'), 'Scene*/*/intrinsic.txt')
+    pairs = []
+    for name in names:
+        depth = name.replace('/rgb/', '/depth/').replace('rgb_', 'depth_').replace('.jpg', '.png')
+        intrinsics = texts / Path(*Path(name).parts[:2]) / 'intrinsic.txt' if texts else None
+        pairs.append(
+            Pair(
+                name=name.removesuffix('.jpg').replace('/frames/rgb/', '/').replace('/', '_'),
+                rgb=images / name,
+                depth=partial(_depth, depths / depth),
+                camera=partial(_camera, intrinsics),
+            )
+        )
+    return ListedFrames(str(root), pairs, strict, max_depth=80.0, crop='none')
+
+
+def _depth(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
+    depth = depth_file(path, CENTIMETRES, size)
+    depth[depth >= FARTHEST] = np.nan
+    return depth
+
+
+def _camera(intrinsics: Path | None, size: tuple[int, int]) -> PinholeCamera:
+    return fixed_camera(CAMERA if intrinsics is None else _read_intrinsics(intrinsics), size)
+
+
+@lru_cache(maxsize=64)
+def _read_intrinsics(path: Path) -> PinholeCamera:
+    """Read ``frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]`` of the first frame of camera 0."""
+    try:
+        for line in path.read_text().splitlines()[1:]:
+            _, camera, *values = line.split()
+            if camera == '0':
+                fx, fy, cx, cy = (float(value) for value in values)
+                return PinholeCamera(fx, fy, cx, cy, CAMERA.width, CAMERA.height)
+    except (OSError, ValueError) as error:
+        raise ImageError(f'cannot read the intrinsics {path}: {error}') from error
+    raise ImageError(f'{path} has no line for camera 0')
