@@ -53,27 +53,31 @@ def resize_depth(
     if depth.shape == size:
         return depth
     target = (size[1], size[0])
-    nearest = (
-        cv2.resize(depth, target, interpolation=cv2.INTER_NEAREST_EXACT)
-        if method != 'linear'
-        else None
-    )
     if method == 'nearest':
-        return nearest  # type: ignore[return-value]
-    smooth = cv2.resize(depth, target, interpolation=cv2.INTER_LINEAR)
-    if nearest is not None:
-        edges = cv2.resize(_depth_edges(depth), target, interpolation=cv2.INTER_NEAREST_EXACT)
-        cv2.copyTo(nearest, edges, smooth)
-    return smooth  # type: ignore[return-value]
+        return _grow(depth, target, cv2.INTER_NEAREST_EXACT)
+    smooth = _grow(depth, target, cv2.INTER_LINEAR)
+    if method == 'edge':
+        edges = np.where(_depth_edges(depth), depth, np.float32(0))
+        nearest = _grow(edges, target, cv2.INTER_NEAREST_EXACT)
+        # No depth is 0, so what is not 0 is an edge; also a NaN.
+        cv2.copyTo(nearest, (nearest != 0).view(np.uint8), smooth)
+    return smooth
 
 
-def _depth_edges(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Mark (255) the pixels whose 3x3 neighbourhood spans two surfaces or a missing pixel."""
+def _grow(
+    depth: NDArray[np.float32], target: tuple[int, int], interpolation: int
+) -> NDArray[np.float32]:
+    return cv2.resize(depth, target, interpolation=interpolation)  # type: ignore[return-value]
+
+
+def _depth_edges(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark the pixels whose 3x3 neighbourhood spans two surfaces or a missing pixel."""
     if np.isnan(depth.min()):
         depth = np.nan_to_num(depth)  # 0 is an edge to every surface; OpenCV may skip a NaN
     farthest = cv2.dilate(depth, _NEIGHBOURS)
     nearest = cv2.erode(depth, _NEIGHBOURS)
-    return (farthest > nearest * EDGE_RATIO).astype(np.uint8) * 255
+    edges: NDArray[np.bool_] = farthest > nearest * np.float32(EDGE_RATIO)
+    return edges
 
 
 def limit_depth(

@@ -45,7 +45,7 @@ class PointGrid:
         depth: NDArray[np.float32],
         points: NDArray[np.float32],
         colours: NDArray[np.float32] | None = None,
-    ) -> None:
+    ) -> bool:
         """
         Write the points of a depth image into an array of one's own.
 
@@ -58,6 +58,11 @@ class PointGrid:
         colours : np.ndarray, shape (H, W), float32, optional
             As ``pack_colours`` makes them; required where ``points`` has four channels.
 
+        Returns
+        -------
+        bool
+            Every pixel has a point (``is_dense``).
+
         Raises
         ------
         ShapeError
@@ -69,7 +74,8 @@ class PointGrid:
             raise ShapeError(f'depth and points must be {size}, got {depth.shape}, {points.shape}')
         z = np.ascontiguousarray(depth)
         # NaN and infinities reach the sum, so that most frames need no mask.
-        if not np.isfinite(z.sum(dtype=np.float64)):
+        is_dense = bool(np.isfinite(z.sum(dtype=np.float64)))
+        if not is_dense:
             z = np.where(np.isfinite(z), z, np.float32(np.nan))
         np.multiply(z, self._x_per_z, out=self._x)
         np.multiply(z, self._y_per_z, out=self._y)
@@ -78,6 +84,7 @@ class PointGrid:
         merged = cv2.merge(channels, dst=points)
         if merged is not points:
             np.copyto(points, merged)
+        return is_dense
 
 
 def depth_to_points(depth: NDArray[np.float32], camera: PinholeCamera) -> NDArray[np.float32]:
@@ -172,9 +179,9 @@ class CloudWriter:
         rgb: NDArray[np.uint8],
         camera: PinholeCamera,
         points: NDArray[np.float32],
-    ) -> None:
+    ) -> bool:
         """
-        Write the points of one image.
+        Write the points of one image; say whether every pixel has one.
 
         Parameters
         ----------
@@ -192,7 +199,7 @@ class CloudWriter:
         if self._grid is None or self._grid.camera != camera:
             self._grid = PointGrid(camera)
         colours = pack_colours(every_nth(resize_rgb(rgb, depth.shape), self.stride))
-        self._grid.write(every_nth(depth, self.stride), points, colours)
+        return self._grid.write(every_nth(depth, self.stride), points, colours)
 
 
 def every_nth(image: NDArray[Any], stride: int) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.config import OutputConfig
 from mono_depth_ros.nodes.conversions import camera_to_info, cloud_points, fill_image, new_cloud
 from mono_depth_ros.postprocessing import depth_to_millimetres
-from mono_depth_ros.projection import CloudWriter, POINT_STEP
+from mono_depth_ros.projection import CloudWriter
 from mono_depth_ros.visualisation import colour_depth
 import numpy as np
 from numpy.typing import NDArray
@@ -117,16 +117,12 @@ class DepthOutputs:
         if output.cloud_max_depth > 0.0:
             depth = np.where(depth <= output.cloud_max_depth, depth, np.float32(np.nan))
         points = cloud_points(self._cloud_message, *self._writer.size(depth))
-        self._writer.write(depth, rgb, camera, points)
-        valid = np.isfinite(points[..., 2])
-        if output.cloud_organized:
-            message = self._cloud_message
-            message.is_dense = bool(valid.all())
-        else:
+        message = self._cloud_message
+        message.is_dense = self._writer.write(depth, rgb, camera, points)
+        if not output.cloud_organized:
             message = self._sparse_message
-            count = int(valid.sum())
-            cloud_points(message, 1, count)[...] = points[valid]
-            message.row_step = count * POINT_STEP
+            valid = np.isfinite(points[..., 2])
+            cloud_points(message, 1, int(valid.sum()))[...] = points[valid]
             message.is_dense = True
         message.header = header
         return message
