@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from mono_depth_ros.engine.base import check_input
@@ -12,6 +13,18 @@ from mono_depth_ros.errors import EngineError
 import numpy as np
 from numpy.typing import NDArray
 import openvino
+
+
+@lru_cache(maxsize=1)
+def the_core() -> Any:
+    """
+    Return the one Core of this process.
+
+    Its CPU plugin gives the process a stack for signal handlers. When a Core goes away while
+    another lives, as in a reload, that stack is unmapped while still in use, and the next SIGINT
+    or SIGTERM is a segmentation fault.
+    """
+    return openvino.Core()
 
 
 class OpenVINOEngine:
@@ -38,7 +51,7 @@ class OpenVINOEngine:
             options['INFERENCE_NUM_THREADS'] = str(threads)
         self._image = np.zeros((1, *self.input_size, 3), np.uint8)
         try:
-            core = openvino.Core()
+            core = the_core()
             graph = core.read_model(model.path)
             graph.reshape({INPUT: list(self._image.shape)})
             compiled = core.compile_model(graph, self.device, options)
