@@ -17,7 +17,7 @@ from mono_depth_ros.errors import ConfigError, ShapeError
 import numpy as np
 from numpy.typing import NDArray
 
-ALIGNMENTS = ('none', 'median', 'lstsq', 'robust')
+ALIGNMENTS = ('none', 'median', 'ratio', 'lstsq', 'robust')
 METRICS = (
     'abs_rel',
     'sq_rel',
@@ -52,8 +52,9 @@ class Protocol:
     Attributes
     ----------
     align : str
-        ``none`` (metres as they are), ``median`` (one factor), ``lstsq`` (least squares scale and
-        shift in disparity) or ``robust`` (median and mean deviation in disparity).
+        ``none`` (metres as they are), ``median`` (one factor: ratio of the medians), ``ratio``
+        (one factor: median of the ratios), ``lstsq`` (least squares scale and shift in disparity)
+        or ``robust`` (median and mean deviation in disparity).
     min_depth, max_depth : float
         Range of true depth that counts [m]; predictions are limited to it.
     crop : str
@@ -116,6 +117,16 @@ def align_median(predicted: Depth, true: Depth) -> Depth:
     return np.asarray(predicted * (np.median(true) / max(float(np.median(predicted)), 1e-9)))
 
 
+def align_ratio(predicted: Depth, true: Depth) -> Depth:
+    """
+    Multiply the prediction by median(true / predicted), over pixels.
+
+    Papers call both this and `align_median` median scaling, but this one usually scores better:
+    its factor fits most pixels, that of the medians the middle of both histograms.
+    """
+    return np.asarray(predicted * np.median(true / np.maximum(predicted, 1e-9)))
+
+
 def align_lstsq(predicted: Depth, true: Depth, max_depth: float) -> Depth:
     """
     Fit scale and shift of the predicted disparity to the true one by least squares (MiDaS).
@@ -146,6 +157,8 @@ def aligned(predicted: Depth, true: Depth, protocol: Protocol) -> Depth:
     """Align the valid pixels (N,) of a prediction, then limit it to the range of the protocol."""
     if protocol.align == 'median':
         predicted = align_median(predicted, true)
+    elif protocol.align == 'ratio':
+        predicted = align_ratio(predicted, true)
     elif protocol.align == 'lstsq':
         predicted = align_lstsq(predicted, true, protocol.max_depth)
     elif protocol.align == 'robust':
@@ -226,7 +239,8 @@ def mean_scores(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
     Returns
     -------
     dict
-        The mean of every value, ``images``, and ``scale_spread``: the standard deviation of
+        The mean of every value, ``images``, and of the scale its median ``scale_median``, its
+        standard deviation ``scale_std``, and ``scale_spread``, the standard deviation of
         ln(scale), 0 if one factor would fit every image; empty without images.
 
     """
@@ -236,6 +250,8 @@ def mean_scores(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
     scales = np.array([row['scale'] for row in rows if 'scale' in row])
     if scales.size:
+        means['scale_median'] = float(np.median(scales))
+        means['scale_std'] = float(np.std(scales))
         means['scale_spread'] = float(np.std(np.log(np.maximum(scales, 1e-9))))
     return {**means, 'images': float(len(rows))}
 

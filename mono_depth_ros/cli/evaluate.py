@@ -1,0 +1,306 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth evaluate`: score a network on images with depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+import logging
+from pathlib import Path
+from typing import Annotated, Any, TYPE_CHECKING
+
+from mono_depth_ros.cli import engines
+from mono_depth_ros.cli.console import console, progress_bar
+from mono_depth_ros.cli.estimate import CameraChoice, make_folder
+from mono_depth_ros.cli.score_table import print_scores
+from mono_depth_ros.config import EngineConfig
+from mono_depth_ros.errors import CameraError, ConfigError, DatasetError, ImageError
+import typer
+
+if TYPE_CHECKING:
+    from mono_depth_ros.evaluation.gallery import Gallery
+    from mono_depth_ros.evaluation.scoring import DatasetScores
+    from mono_depth_ros.frames import Frame, FrameSource
+    from mono_depth_ros.metrics import Protocol
+    from mono_depth_ros.pipeline import DepthEstimator
+    from numpy import float32, float64
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate(
+    datasets: Annotated[
+        list[str],
+        typer.Argument(
+            help='RGB-D folders, procedural, or LAYOUT:FOLDER[:LIST] with nyu, kitti, '
+            'kitti_lidar, vkitti2 or diml (docs/datasets.md).',
+            show_default=False,
+        ),
+    ],
+    model: engines.Model = engines.DEFAULTS.model,
+    backend: engines.Backend = engines.DEFAULTS.backend,
+    store: engines.Store = engines.DEFAULTS.store,
+    align: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='none, median (ratio of medians), ratio (median of ratios), lstsq, robust '
+            '(both in disparity), or all; may be repeated. By default none and median.'
+        ),
+    ] = None,
+    every: Annotated[int, typer.Option(help='Take every n-th image.')] = 1,
+    limit: Annotated[int, typer.Option(help='Take the first images only; 0 takes all.')] = 0,
+    min_depth: Annotated[float, typer.Option(help='Nearest true depth that counts [m].')] = 1e-3,
+    max_depth: Annotated[
+        float,
+        typer.Option(
+            help='Farthest true depth that counts, and limit of predictions [m]; 0 takes that of '
+            'the dataset: 10 indoors, 80 outdoors.'
+        ),
+    ] = 0.0,
+    crop: Annotated[
+        str,
+        typer.Option(help='none, eigen, garg, nyu, or auto: what papers use for the dataset.'),
+    ] = 'none',
+    fov: Annotated[
+        float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
+    ] = 60.0,
+    json_path: Annotated[
+        Path | None, typer.Option('--json', help='Write all scores to this file.')
+    ] = None,
+    csv_path: Annotated[
+        Path | None, typer.Option('--csv', help='Write the scores of each image to this file.')
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help='Folder for scores.json, scores.csv and pictures of best and worst.'),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option('--strict', help='Refuse the first image that cannot be used.')
+    ] = False,
+    precision: engines.Precision = engines.DEFAULTS.precision,
+    input_size: engines.InputSize = engines.DEFAULTS.input_size,
+    threads: engines.Threads = engines.DEFAULTS.threads,
+    depth_scale: engines.DepthScale = engines.DEFAULTS.depth_scale,
+    depth_shift: engines.DepthShift = engines.DEFAULTS.depth_shift,
+) -> None:
+    """
+    Score a network on images with depth.
+
+    It is scored on what the node publishes: depth at the size of the camera image, before the
+    range limits. Scores are the mean over images. Baselines that see no image stand beside it.
+    """
+    from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
+    from mono_depth_ros.source.layouts.datasets import open_dataset, SelectedFrames
+
+    config = EngineConfig(
+        model=model,
+        backend=backend,
+        precision=precision,
+        input_size=input_size,
+        threads=threads,
+        store=store,
+        depth_scale=depth_scale,
+        depth_shift=depth_shift,
+    )
+    aligns = chosen_aligns(align or ['none', 'median'])
+    check_crop(crop)
+    sources = [
+        SelectedFrames(open_dataset(text, strict=strict), every, limit) for text in datasets
+    ]
+    if output is not None:
+        make_folder(output)
+    results = []
+    with Estimators(config) as estimators:
+        for source in sources:
+            job = Job(source, estimators, aligns, CameraChoice(None, fov), crop)
+            results.append(job.run(min_depth, max_depth))
+            if output is not None:
+                job.write_picture(output / f'{file_name(source.name)}_best_worst.png')
+        network = estimators.description
+    print_scores(console, network, results)
+    write = {json_path: to_json(network, results), csv_path: to_csv(results)}
+    if output is not None:
+        write[output / 'scores.json'] = to_json(network, results)
+        write[output / 'scores.csv'] = to_csv(results)
+    for path, text in write.items():
+        if path is not None:
+            write_text(path.expanduser(), text)
+
+
+def chosen_aligns(words: list[str]) -> list[str]:
+    """Return the alignments asked for, each once, in the order of the table."""
+    from mono_depth_ros.metrics import ALIGNMENTS
+
+    for word in words:
+        if word not in (*ALIGNMENTS, 'all'):
+            raise ConfigError(f'align must be one of {(*ALIGNMENTS, "all")}, got {word!r}')
+    return [name for name in ALIGNMENTS if name in words or 'all' in words]
+
+
+def check_crop(crop: str) -> None:
+    """Raise ConfigError unless it is a crop, or auto."""
+    from mono_depth_ros.metrics import CROPS
+
+    if crop not in (*CROPS, 'auto'):
+        raise ConfigError(f'crop must be one of {(*CROPS, "auto")}, got {crop!r}')
+
+
+def file_name(text: str) -> str:
+    """Return a file name for a dataset."""
+    kept = (letter if letter.isalnum() or letter in '-_' else '_' for letter in text)
+    return ''.join(kept).strip('_')
+
+
+class Estimators:
+    """The network, loaded once for every input size that the images ask for."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self._stack = ExitStack()
+        self._by_size: dict[tuple[int, int], DepthEstimator] = {}
+
+    def __enter__(self) -> Estimators:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def of(self, image_size: tuple[int, int]) -> DepthEstimator:
+        """Return an estimator for images of this (height, width), as the node would load it."""
+        from mono_depth_ros.preprocessing import input_size_for, parse_input_size
+
+        loaded = next(iter(self._by_size.values()), None)
+        if loaded is not None:
+            height, width = image_size
+            size = parse_input_size(self.config.input_size) or input_size_for(
+                loaded.engine.manifest, width, height
+            )
+            if size in self._by_size:
+                return self._by_size[size]
+        opened = self._stack.enter_context(engines.open_estimator(self.config, image_size))
+        self._by_size[opened.engine.input_size] = opened
+        return opened
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Return what was scored, for the report."""
+        engine = next(iter(self._by_size.values())).engine
+        return {
+            'name': engine.manifest.name,
+            'version': engine.manifest.version,
+            'model': self.config.model,
+            'backend': engine.backend,
+            'precision': engine.precision,
+            'input_sizes': sorted(self._by_size),
+        }
+
+    def priors(self) -> Mapping[str, NDArray[float64]]:
+        """Return the row priors that belong to the network."""
+        from mono_depth_ros.evaluation.baselines import row_priors
+        from mono_depth_ros.model.registry import resolve_model
+
+        # The source domain is that of the shipped network, whatever the robot made of it.
+        return row_priors(resolve_model(self.config.model).path)
+
+
+@dataclass
+class Job:
+    """Scores one dataset."""
+
+    source: FrameSource
+    estimators: Estimators
+    aligns: list[str]
+    cameras: CameraChoice
+    crop: str
+    gallery: Gallery | None = field(default=None, init=False)
+
+    def run(self, min_depth: float, max_depth: float) -> DatasetScores:
+        """
+        Score every image; one that cannot be used is told and counted, or refused if strict.
+
+        Raises
+        ------
+        MonoDepthError
+            If the network cannot run, or no image at all could be scored.
+
+        """
+        from mono_depth_ros.evaluation.gallery import Gallery
+        from mono_depth_ros.evaluation.scoring import DatasetScores
+
+        self.gallery = Gallery()
+        priors = self.estimators.priors()
+        scores: DatasetScores | None = None
+        unlabelled = 0
+        with progress_bar() as bar:
+            task = bar.add_task(self.source.name, total=self.source.count or None)
+            for frame in self.source:
+                bar.advance(task)
+                if frame.depth is None:
+                    unlabelled += 1
+                    self._refuse(frame.name, 'there is no depth image for it', scores)
+                    continue
+                if scores is None:
+                    protocols = self._protocols(frame.depth, min_depth, max_depth)
+                    scores = DatasetScores(self.source.name, protocols, priors)
+                self._score(frame, frame.depth, scores)
+        if scores is None or not scores.rows:
+            raise DatasetError(f'no image of {self.source.name} has depth that could be scored')
+        scores.unread = self.source.skipped + unlabelled
+        return scores
+
+    def _protocols(
+        self, depth: NDArray[float32], min_depth: float, max_depth: float
+    ) -> list[Protocol]:
+        from mono_depth_ros.metrics import Protocol
+        import numpy as np
+
+        dataset = getattr(self.source, 'source', self.source)
+        if max_depth <= 0:
+            known = depth[np.isfinite(depth)]
+            indoors = known.size == 0 or float(known.max()) <= 10.0
+            max_depth = getattr(dataset, 'max_depth', 10.0 if indoors else 80.0)
+        crop = self.crop if self.crop != 'auto' else getattr(dataset, 'crop', 'none')
+        return [Protocol(align, min_depth, max_depth, crop) for align in self.aligns]
+
+    def _score(self, frame: Frame, true: NDArray[float32], scores: DatasetScores) -> None:
+        from mono_depth_ros.postprocessing import resize_depth
+
+        camera = self.cameras.of(frame)
+        size = (frame.rgb.shape[0], frame.rgb.shape[1])
+        estimator = self.estimators.of(size)
+        try:
+            depth = estimator.infer(frame.rgb, camera)
+        except (ImageError, CameraError) as error:
+            self._refuse(frame.name, str(error), scores)
+            return
+        predicted = resize_depth(depth, size, estimator.output.upsampling)
+        own = scores.add(frame.name, predicted, true)
+        if not own:
+            self._refuse(frame.name, scores.skipped[frame.name], scores)
+            return
+        first = own[self.aligns[0]]
+        scale = 1.0 if self.aligns[0] == 'none' else first['scale']
+        if self.gallery is not None:
+            self.gallery.offer(frame.name, first['abs_rel'], frame.rgb, predicted, true, scale)
+
+    def _refuse(self, image: str, reason: str, scores: DatasetScores | None) -> None:
+        if self.source.strict:
+            raise DatasetError(f'{self.source.name}: {image}: {reason}')
+        logger.warning('left out %s of %s: %s', image, self.source.name, reason)
+        if scores is not None:
+            scores.skipped[image] = reason
+
+    def write_picture(self, path: Path) -> None:
+        """Write the best and the worst images; raise DatasetError if that is not possible."""
+        from mono_depth_ros.visualisation import write_image
+
+        picture = self.gallery.picture() if self.gallery else None
+        if picture is None:
+            return
+        try:
+            write_image(path, picture)
+        except OSError as error:
+            raise DatasetError(f'cannot write {path}: {error}') from error

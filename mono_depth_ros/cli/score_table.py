@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores as tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from mono_depth_ros.evaluation.scoring import DatasetScores
+
+# Width is dear; the files have all metrics.
+SHOWN = ('abs_rel', 'sq_rel', 'rmse', 'log10', 'silog', 'delta1', 'delta2', 'delta3')
+NETWORK = 'network'
+
+
+def print_scores(
+    console: Console, network: Mapping[str, Any], datasets: Sequence[DatasetScores]
+) -> None:
+    """Print one table of all datasets, then what each of them deserves to be told."""
+    console.print(_score_table(network, datasets))
+    for scores in datasets:
+        _print_dataset(console, scores)
+
+
+def _score_table(network: Mapping[str, Any], datasets: Sequence[DatasetScores]) -> Table:
+    name = f'{network["name"]} {network["version"]} on {network["backend"]}'
+    table = Table(title=escape(name), title_justify='left')
+    for column in ('dataset', 'align', 'method'):
+        table.add_column(column)
+    for column in SHOWN:
+        table.add_column(column, justify='right')
+    for scores in datasets:
+        means = scores.means()
+        for protocol in scores.protocols:
+            for method, by_align in means.items():
+                values = by_align.get(protocol.align)
+                if values is None:
+                    continue
+                table.add_row(
+                    escape(short_name(scores.name)),
+                    protocol.align,
+                    method,
+                    *(f'{values[metric]:.3f}' for metric in SHOWN),
+                    style='bold' if method == NETWORK else 'dim',
+                )
+            table.add_section()
+    return table
+
+
+def _print_dataset(console: Console, scores: DatasetScores) -> None:
+    protocol = scores.protocols[0]
+    means = scores.means()[NETWORK][protocol.align]
+    lost = scores.unread + len(scores.skipped)
+    tail = f', {lost} could not be used' if lost else ''
+    console.print(
+        f'[bold]{escape(scores.name)}[/]: {_images(scores.images)}{tail}; true depth '
+        f'{protocol.min_depth:g} to {protocol.max_depth:g} m, crop {protocol.crop}, prediction on '
+        f'{means["coverage"]:.1%} of the labels. Scale of the place, true / network: median '
+        f'{means["scale_median"]:.3f}, standard deviation {means["scale_std"]:.3f} '
+        f'({means["scale_spread"]:.3f} of its logarithm).',
+        highlight=False,
+    )
+    for align, ranges in scores.ranges().items():
+        told = '   '.join(_range(row) for row in ranges if row['pixels'])
+        console.print(f'  {align}, abs_rel / delta1 by range: {told}', highlight=False)
+
+
+def _range(row: Mapping[str, float]) -> str:
+    return f'{row["near"]:g}-{row["far"]:g} m {row["abs_rel"]:.3f} / {row["delta1"]:.3f}'
+
+
+def _images(count: int) -> str:
+    return f'{count} image' if count == 1 else f'{count} images'
+
+
+def short_name(name: str) -> str:
+    """Return what tells a dataset from others: its layout and the last folder."""
+    layout, _, rest = name.partition(':')
+    if '/' not in name:
+        return name
+    folder = (rest or name).split(':')[0].rstrip('/').rsplit('/', 1)[-1]
+    return f'{layout}:{folder}' if rest else folder
