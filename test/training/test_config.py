@@ -26,6 +26,12 @@ def test_a_config_survives_yaml(tmp_path):
     assert read_pretrain_config(tmp_path / 'c.yaml') == config
 
 
+def test_the_street_settings_are_valid():
+    config = read_pretrain_config(SHIPPED.with_name('pretrain_street.yaml'))
+
+    assert (config.name, config.domains, config.max_depth) == ('street', ('street',), 80.0)
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
