@@ -108,7 +108,7 @@ class DatasetScores:
     @property
     def images(self) -> int:
         """Number of images scored."""
-        return len({row.image for row in self.rows})
+        return len(self.ranked())
 
     def means(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the mean scores by method and alignment."""

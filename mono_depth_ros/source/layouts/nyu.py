@@ -123,7 +123,7 @@ class LabelledFrames(FrameSource):
         for name, shape in shapes.items():
             if name not in file or file[name].shape[1:] != shape:
                 found = file[name].shape if name in file else 'nothing'
-                raise DatasetError(f'{self.path}: expected {name} of (N, *{shape}), got {found}')
+                raise DatasetError(f'{self.path}: expected {name} of N x {shape}, got {found}')
         if len(file['images']) != len(file['rawDepths']):
             raise DatasetError(f'{self.path} has more images than depth, or fewer')
         return len(file['images'])

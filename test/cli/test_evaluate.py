@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth evaluate` with a network whose answer is known: 1 m plus 1 cm per level of red."""
+
+import csv
+import json
+
+import cv2
+from mono_depth_ros.camera import camera_to_json, PinholeCamera
+import numpy as np
+import pytest
+
+CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that makes an RGB-D folder whose truth is ``factor`` times the network."""
+
+    def make_folder(name, factors=(1.0, 1.0)):
+        folder = tmp_path / name
+        for part in ('rgb', 'depth'):
+            (folder / part).mkdir(parents=True)
+        camera_to_json(folder / 'camera.json', CAMERA)
+        ramp = np.tile(np.linspace(0, 200, 128).round(), (96, 1))
+        for index, factor in enumerate(factors):
+            bgr = np.zeros((96, 128, 3), np.uint8)
+            bgr[..., 2] = ramp
+            cv2.imwrite(str(folder / 'rgb' / f'{index}.png'), bgr)
+            metres = (1 + 0.01 * ramp) * factor
+            cv2.imwrite(str(folder / 'depth' / f'{index}.png'), (metres * 1000).astype(np.uint16))
+        return folder
+
+    return make_folder
+
+
+@pytest.fixture
+def scores(run, red_network, tmp_path):
+    """Return a function that evaluates and reads the JSON."""
+
+    def evaluate(*words):
+        path = tmp_path / 'scores.json'
+        status, said, errors = run('evaluate', *words, '--model', red_network, '--json', path)
+        assert status == 0, errors
+        return json.loads(path.read_text()), said
+
+    return evaluate
+
+
+def of(report, dataset=0, method='network', align='none'):
+    """Return the mean scores of one line of the table."""
+    return report['datasets'][dataset]['scores'][method][align]
+
+
+def test_a_perfect_network_has_no_error_and_the_constant_has(make, scores):
+    report, said = scores(make('rooms'))
+
+    assert of(report)['abs_rel'] < 0.01
+    assert of(report)['delta1'] == 1.0
+    assert of(report, method='constant')['abs_rel'] > 0.2
+    assert 'rooms' in said and 'ramp 3:1' in said
+    assert '2 images; true depth 0.001 to 10 m, crop none' in said
+
+
+def test_alignment_forgives_a_factor_and_the_spread_of_it_is_told(make, scores):
+    report, said = scores(make('rooms', (2.0, 0.5)), '--align', 'all')
+
+    assert of(report)['abs_rel'] == pytest.approx((0.5 + 1.0) / 2, abs=0.01)
+    for align in ('median', 'ratio', 'lstsq', 'robust'):
+        assert of(report, align=align)['abs_rel'] < 0.01
+    assert of(report)['scale_spread'] == pytest.approx(np.log(2), abs=0.01)
+    assert 'median 1.25' in said
+
+
+def test_several_datasets_are_one_table(make, scores):
+    report, said = scores(make('rooms'), make('halls', (2.0,)))
+
+    assert [dataset['images'] for dataset in report['datasets']] == [2, 1]
+    assert of(report, 1)['abs_rel'] == pytest.approx(0.5, abs=0.01)
+    table = said.split('Scale of the place')[0]
+    assert 'rooms' in table and 'halls' in table
+
+
+def test_true_depth_beyond_ten_metres_raises_the_cap_unless_one_is_given(make, scores):
+    far = make('street', (10.0,))
+
+    assert scores(far)[0]['datasets'][0]['max_depth'] == 80.0
+    capped, _ = scores(far, '--max-depth', 15, '--min-depth', 12)
+    assert capped['datasets'][0]['max_depth'] == 15.0
+    # Truth is ten times the prediction, which is raised to the nearest depth that counts.
+    assert of(capped)['abs_rel'] == pytest.approx(1 - 12 / 13.5, abs=0.02)
+
+
+def test_every_and_limit_choose_the_images(make, scores):
+    folder = make('rooms', (1.0, 2.0, 1.0, 2.0, 1.0))
+
+    report, _ = scores(folder, '--every', 2, '--limit', 2)
+
+    assert report['datasets'][0]['images'] == 2
+    assert of(report)['abs_rel'] < 0.01
+
+
+def test_files_and_pictures_are_written(make, run, red_network, tmp_path):
+    output = tmp_path / 'new' / 'output'
+
+    status, _, errors = run('evaluate', make('rooms'), '--model', red_network, '--output', output)
+
+    assert status == 0, errors
+    assert (output / 'scores.json').is_file()
+    (picture,) = output.glob('*_best_worst.png')
+    assert cv2.imread(str(picture)).shape[0] == 2 * 184
+    lines = list(csv.DictReader((output / 'scores.csv').read_text().splitlines()))
+    assert {line['method'] for line in lines} == {'network', 'constant', 'ramp 3:1'}
+
+
+def test_a_damaged_image_and_one_without_depth_are_named_and_counted(make, run, red_network):
+    folder = make('rooms', (1.0, 1.0, 1.0))
+    (folder / 'rgb' / '0.png').write_bytes(b'no image')
+    (folder / 'depth' / '1.png').unlink()
+
+    status, said, errors = run('evaluate', folder, '--model', red_network)
+
+    assert status == 0
+    assert '1 image, 2 could not be used' in said
+    assert '0.png' in errors
+    assert 'left out 1 of' in errors and 'no depth image' in errors
+
+
+def test_strict_refuses_an_image_without_depth(make, run, red_network):
+    folder = make('rooms')
+    (folder / 'depth' / '1.png').unlink()
+
+    status, _, errors = run('evaluate', folder, '--model', red_network, '--strict')
+
+    assert status == 1
+    assert '1: there is no depth image for it' in ' '.join(errors.split())
+
+
+def test_depth_of_the_wrong_type_is_said(make, run, red_network):
+    folder = make('rooms', (1.0,))
+    cv2.imwrite(str(folder / 'depth' / '0.png'), np.zeros((96, 128), np.uint8))
+
+    status, _, errors = run('evaluate', folder, '--model', red_network)
+
+    assert status == 1
+    assert 'must be 16-bit' in errors
+
+
+def test_a_constant_output_is_left_out_as_the_node_drops_it(make, run, red_network):
+    folder = make('rooms', (1.0, 1.0))
+    cv2.imwrite(str(folder / 'rgb' / '0.png'), np.zeros((96, 128, 3), np.uint8))
+
+    status, said, errors = run('evaluate', folder, '--model', red_network)
+
+    assert status == 0
+    assert 'network output is constant' in errors
+    assert '1 image, 1 could not be used' in said
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (('--align', 'mean'), 'align must be one of'),
+        (('--crop', 'middle'), 'crop must be one of'),
+        (('--every', '0'), 'every must be at least 1'),
+        (('--min-depth', '20'), 'need 0 < min_depth < max_depth'),
+        (('--model', '/no/such.onnx'), 'no model at /no/such.onnx'),
+    ],
+)
+def test_a_bad_option_is_one_sentence(make, run, red_network, arguments, reason):
+    words = {'--model': red_network, arguments[0]: arguments[1]}
+
+    status, _, errors = run(
+        'evaluate', make('rooms'), *(w for pair in words.items() for w in pair)
+    )
+
+    assert status == 1
+    assert reason in ' '.join(errors.split())
+
+
+def test_a_folder_without_depth_at_all_is_refused(make, run, red_network):
+    folder = make('rooms', (1.0,))
+    (folder / 'depth' / '0.png').unlink()
+
+    status, _, errors = run('evaluate', folder, '--model', red_network)
+
+    assert status == 1
+    assert 'has depth that could be scored' in ' '.join(errors.split())
+
+
+def test_a_public_dataset_has_its_own_cap_and_crop(tmp_path, scores):
+    scene = tmp_path / 'nyu' / 'test' / 'kitchen'
+    scene.mkdir(parents=True)
+    red = np.zeros((480, 640, 3), np.uint8)
+    red[..., 2] = np.linspace(0, 200, 640).round()
+    cv2.imwrite(str(scene / 'rgb_00001.png'), red)
+    cv2.imwrite(str(scene / 'sync_depth_00001.png'), np.full((480, 640), 2000, np.uint16))
+
+    report, said = scores(f'nyu:{tmp_path}/nyu', '--crop', 'auto')
+
+    (dataset,) = report['datasets']
+    assert (dataset['max_depth'], dataset['crop']) == (10.0, 'nyu')
+    assert 'nyu:nyu' in said

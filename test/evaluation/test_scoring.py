@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of a dataset against values worked out by hand."""
+
+import csv
+import json
+
+from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.evaluation.baselines import row_priors
+from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
+from mono_depth_ros.evaluation.scoring import DatasetScores, range_edges
+from mono_depth_ros.metrics import Protocol
+import numpy as np
+import pytest
+
+ALIGNS = ('none', 'median')
+
+
+@pytest.fixture
+def scores():
+    """Return scores of two images of two rows, with a row prior that is right about the first."""
+    protocols = [Protocol(align, max_depth=10.0) for align in ALIGNS]
+    scores = DatasetScores('rooms', protocols, {'prior': np.array([4.0, 1.0])})
+    true = np.repeat([[4.0], [1.0]], 4, axis=1)
+    scores.add('a', true * 2, true)
+    scores.add('b', true, np.full((2, 4), 2.0))
+    return scores
+
+
+def test_every_method_is_scored_on_every_image_and_then_averaged(scores):
+    means = scores.means()
+
+    assert scores.images == 2
+    assert set(means) == {'network', 'constant', 'prior'}
+    # Twice too far, then |4 - 2| / 2 and |1 - 2| / 2.
+    assert means['network']['none']['abs_rel'] == pytest.approx((1.0 + 0.75) / 2)
+    # The median of 4 and 1 is 2.5, then everything is 2.
+    assert means['constant']['none']['abs_rel'] == pytest.approx(((1.5 / 4 + 1.5) / 2 + 0) / 2)
+    assert means['prior']['none']['abs_rel'] == pytest.approx((0 + 0.75) / 2)
+
+
+def test_the_spread_of_the_scale_is_told(scores):
+    network = scores.means()['network']['none']
+
+    # Median true over median predicted is 2.5 / 5, then 2 / 2.5.
+    assert network['scale_median'] == pytest.approx(0.65)
+    assert network['scale_std'] == pytest.approx(0.15)
+
+
+def test_ranges_pool_the_pixels_of_all_images(scores):
+    ranges = {(row['near'], row['far']): row for row in scores.ranges()['none']}
+
+    assert ranges[0, 1]['pixels'] == 0 and 'abs_rel' not in ranges[0, 1]
+    assert ranges[1, 2] == {'near': 1, 'far': 2, 'pixels': 4, 'abs_rel': 1.0, 'delta1': 0.0}
+    assert ranges[2, 4]['abs_rel'] == pytest.approx(0.75)
+    assert ranges[4, 8]['pixels'] == 4
+
+
+def test_ranges_double_up_to_the_cap():
+    assert range_edges(10.0) == [0, 1, 2, 4, 8, 10]
+    assert range_edges(80.0) == [0, 1, 2, 4, 8, 16, 32, 64, 80]
+    assert range_edges(8.0) == [0, 1, 2, 4, 8]
+
+
+def test_images_are_ranked_by_the_first_alignment(scores):
+    assert [name for name, _ in scores.ranked()] == ['b', 'a']
+
+
+def test_pixels_without_a_prediction_lower_the_coverage_only():
+    scores = DatasetScores('rooms', [Protocol()], {})
+    true = np.full((2, 2), 2.0)
+
+    own = scores.add('a', np.array([[2.0, np.nan], [np.inf, 2.0]]), true)
+
+    assert own['none']['abs_rel'] == 0.0
+    assert own['none']['coverage'] == 0.5
+
+
+@pytest.mark.parametrize(
+    ('predicted', 'true'), [(1.0, np.nan), (1.0, 50.0), (np.nan, 1.0)], ids=str
+)
+def test_an_image_without_a_pixel_that_counts_is_skipped_with_a_reason(predicted, true):
+    scores = DatasetScores('rooms', [Protocol(max_depth=10.0)], {})
+
+    assert scores.add('a', np.full((2, 2), predicted), np.full((2, 2), true)) == {}
+
+    assert scores.images == 0
+    assert 'no pixel has both' in scores.skipped['a']
+
+
+def test_json_and_csv_say_the_same(scores):
+    report = json.loads(to_json({'name': 'indoor'}, [scores]))
+    lines = list(csv.DictReader(to_csv([scores]).splitlines()))
+
+    (dataset,) = report['datasets']
+    own = [
+        float(line['abs_rel'])
+        for line in lines
+        if (line['method'], line['align']) == ('network', 'none')
+    ]
+    assert report['network'] == {'name': 'indoor'}
+    assert (dataset['name'], dataset['images'], dataset['max_depth']) == ('rooms', 2, 10.0)
+    assert dataset['scores']['network']['none']['abs_rel'] == pytest.approx(sum(own) / 2)
+    assert dataset['worst'][0][0] == 'a'
+    assert len(lines) == 2 * 3 * 2
+
+
+def test_a_report_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / 'file').touch()
+
+    with pytest.raises(DatasetError, match='cannot write'):
+        write_text(tmp_path / 'file' / 'scores.json', '')
+
+
+def test_without_a_source_pack_there_is_a_plain_ramp(tmp_path):
+    priors = row_priors(tmp_path / 'model.onnx')
+
+    assert list(priors) == ['ramp 3:1']
+    assert priors['ramp 3:1'][0] == pytest.approx(3 * priors['ramp 3:1'][-1])
+
+
+def test_a_source_pack_beside_the_model_gives_its_mean_depth_per_row(tmp_path):
+    from mono_depth_ros.source.pack import write_source_pack
+    from mono_depth_ros.source.pool import Sample
+
+    depth = np.repeat(np.linspace(6, 2, 64)[:, None], 64, axis=1).astype(np.float32)
+    flat = np.zeros((64, 64), np.uint8)
+    sample = Sample(rgb=np.zeros((64, 64, 3), np.uint8), depth=depth, semantics=flat, focal=60.0)
+    write_source_pack(tmp_path / 'source_pack.zip', [sample])
+
+    prior = row_priors(tmp_path / 'model.onnx')['row prior']
+
+    assert prior[0] == pytest.approx(6.0, rel=0.01)
+    assert prior[-1] == pytest.approx(2.0, rel=0.01)
+
+
+def test_a_damaged_source_pack_is_refused(tmp_path):
+    (tmp_path / 'source_pack.zip').write_bytes(b'no zip')
+
+    with pytest.raises(DatasetError, match='is not a source pack'):
+        row_priors(tmp_path / 'model.onnx')

@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""NYU, Virtual KITTI 2 and DIML in tiny folders of their own layout."""
+
+import cv2
+from mono_depth_ros.errors import ConfigError, DatasetError
+from mono_depth_ros.source.layouts.datasets import open_dataset, SelectedFrames
+import numpy as np
+import pytest
+
+NYU_SIZE, VKITTI_SIZE, DIML_SIZE = (480, 640), (375, 1242), (72, 128)
+
+
+@pytest.fixture
+def nyu(tmp_path, write):
+    """Make the official test split of NYU with three images."""
+    for index, scene in enumerate(['bathroom', 'bathroom', 'kitchen']):
+        folder = tmp_path / 'nyu' / 'test' / scene
+        write(folder / f'rgb_0004{index}.jpg', NYU_SIZE, level=40 * index)
+        write(folder / f'sync_depth_0004{index}.png', NYU_SIZE, depth=1000 * (index + 1))
+    return tmp_path / 'nyu'
+
+
+@pytest.fixture
+def vkitti2(tmp_path, write):
+    """Make Virtual KITTI 2 with two images, its archives side by side."""
+    root, place = tmp_path / 'vkitti', 'Scene01/clone/frames'
+    for index in (0, 1):
+        rgb = root / 'vkitti_2.0.3_rgb' / place / f'rgb/Camera_0/rgb_0000{index}.jpg'
+        write(rgb, VKITTI_SIZE, level=90)
+        depth = root / 'vkitti_2.0.3_depth' / place / f'depth/Camera_0/depth_0000{index}.png'
+        write(depth, VKITTI_SIZE, depth=[1234, 65535][index])
+    text = root / 'vkitti_2.0.3_textgt/Scene01/clone/intrinsic.txt'
+    text.parent.mkdir(parents=True)
+    header = 'frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]'
+    text.write_text(f'{header}\n0 0 700.5 700.5 620.5 187\n0 1 725.0 725.0 620.5 187\n')
+    return root
+
+
+@pytest.fixture
+def diml(tmp_path, write):
+    """Make the DIML sample with one image."""
+    scene = tmp_path / 'diml' / 'test' / 'HR' / '01. Warehouse'
+    write(scene / 'color' / 'sample_7_c.png', DIML_SIZE, level=90)
+    write(scene / 'depth_filled' / 'sample_7_depth_filled.png', DIML_SIZE, depth=2500)
+    return tmp_path / 'diml'
+
+
+def test_nyu_folders_give_images_with_metres_and_the_camera_of_the_kinect(nyu):
+    source = open_dataset(f'nyu:{nyu}')
+
+    frames = list(source)
+
+    assert [frame.name for frame in frames] == [
+        'bathroom_rgb_00040',
+        'bathroom_rgb_00041',
+        'kitchen_rgb_00042',
+    ]
+    assert [float(frame.depth[5, 5]) for frame in frames] == [1.0, 2.0, 3.0]
+    assert np.isnan(frames[0].depth[0]).all()
+    assert frames[2].camera.fx == pytest.approx(518.86, abs=0.01)
+    assert (source.count, source.max_depth, source.crop) == (3, 10.0, 'nyu')
+
+
+def test_a_nyu_list_chooses_the_images_and_their_depth(nyu, tmp_path):
+    split = tmp_path / 'nyudepthv2_test_files_with_gt.txt'
+    split.write_text('/kitchen/rgb_00042.jpg /kitchen/sync_depth_00042.png 518.8579\n')
+
+    (frame,) = open_dataset(f'nyu:{nyu}:{split}')
+
+    assert frame.depth[5, 5] == 3.0
+
+
+def test_missing_and_mismatched_files_are_named_skipped_and_counted(nyu, write, caplog):
+    (nyu / 'test/bathroom/sync_depth_00040.png').unlink()
+    write(nyu / 'test/bathroom/rgb_00041.jpg', (48, 64), level=9)
+
+    source = open_dataset(f'nyu:{nyu}')
+    frames = list(source)
+
+    assert [frame.name for frame in frames] == ['kitchen_rgb_00042']
+    assert source.skipped == 2
+    assert 'sync_depth_00040.png: No such file' in caplog.text
+    assert 'image has 64x48 px, the camera of the dataset 640x480' in caplog.text
+
+
+def test_strict_refuses_what_would_be_skipped(nyu):
+    (nyu / 'test/bathroom/sync_depth_00040.png').unlink()
+
+    with pytest.raises(DatasetError, match=r'sync_depth_00040.png: No such file'):
+        list(open_dataset(f'nyu:{nyu}', strict=True))
+
+
+def test_depth_of_the_wrong_type_is_named(nyu, write):
+    eight_bit = nyu / 'test/bathroom/sync_depth_00040.png'
+    cv2.imwrite(str(eight_bit), np.full(NYU_SIZE, 7, np.uint8))
+
+    with pytest.raises(DatasetError, match=r'sync_depth_00040.png must be 16-bit .* got uint8'):
+        list(open_dataset(f'nyu:{nyu}', strict=True))
+
+
+def test_virtual_kitti_is_in_centimetres_and_its_sky_is_missing(vkitti2):
+    near, sky = open_dataset(f'vkitti2:{vkitti2}')
+
+    assert near.name == 'Scene01_clone_Camera_0_rgb_00000'
+    assert near.depth[9, 9] == pytest.approx(12.34)
+    assert np.isnan(sky.depth).all()
+    assert near.camera.fx == 700.5
+
+
+def test_virtual_kitti_without_its_text_archive_has_its_usual_camera(vkitti2):
+    (vkitti2 / 'vkitti_2.0.3_textgt/Scene01/clone/intrinsic.txt').unlink()
+
+    frame = next(iter(open_dataset(f'vkitti2:{vkitti2}')))
+
+    assert frame.camera.fx == 725.0087
+
+
+def test_a_damaged_intrinsics_file_is_named(vkitti2):
+    text = vkitti2 / 'vkitti_2.0.3_textgt/Scene01/clone/intrinsic.txt'
+    text.write_text('frame cameraID\n0 0 many\n')
+
+    with pytest.raises(DatasetError, match=r'cannot read the intrinsics .*intrinsic.txt'):
+        list(open_dataset(f'vkitti2:{vkitti2}', strict=True))
+
+
+def test_diml_takes_the_filled_depth_and_the_field_of_view_of_a_kinect_v2(diml):
+    (frame,) = open_dataset(f'diml:{diml}')
+
+    assert frame.name == 'sample_7'
+    assert frame.depth[9, 9] == 2.5
+    assert frame.camera.fx / frame.camera.width == pytest.approx(0.554, abs=0.001)
+
+
+def test_a_diml_list_may_have_spaces_in_its_scenes(diml, tmp_path):
+    split = tmp_path / 'list.txt'
+    split.write_text('01. Warehouse/color/sample_7_c.png\n')
+
+    assert [frame.name for frame in open_dataset(f'diml:{diml}:{split}')] == ['sample_7']
+
+
+@pytest.mark.parametrize('layout', ['nyu', 'kitti', 'kitti_lidar', 'vkitti2', 'diml'])
+def test_an_empty_folder_says_what_was_expected(layout, tmp_path):
+    with pytest.raises(DatasetError, match=r'no .* image in .*: expected .*docs/datasets.md'):
+        open_dataset(f'{layout}:{tmp_path}')
+
+
+def test_nothing_at_a_path_is_said(tmp_path):
+    with pytest.raises(DatasetError, match='there is nothing at'):
+        open_dataset(f'nyu:{tmp_path}/no')
+
+
+def test_a_folder_without_a_camera_asks_for_its_layout(nyu):
+    with pytest.raises(DatasetError, match=r'no camera.json; .* say which: nyu:'):
+        open_dataset(str(nyu))
+
+
+@pytest.mark.parametrize('content', ['', '\n \n'])
+def test_an_empty_list_is_refused(nyu, tmp_path, content):
+    (tmp_path / 'list.txt').write_text(content)
+
+    with pytest.raises(DatasetError, match='is empty'):
+        open_dataset(f'nyu:{nyu}:{tmp_path}/list.txt')
+
+
+def test_images_that_are_not_selected_are_never_read(nyu):
+    (nyu / 'test/bathroom/rgb_00041.jpg').write_bytes(b'no image')
+    source = SelectedFrames(open_dataset(f'nyu:{nyu}', strict=True), every=2)
+
+    assert [frame.name[-5:] for frame in source] == ['00040', '00042']
+    assert source.count == 2
+
+
+def test_a_limit_takes_the_first_of_the_selected(nyu):
+    source = SelectedFrames(open_dataset(f'nyu:{nyu}'), every=2, limit=1)
+
+    assert [frame.name[-5:] for frame in source] == ['00040']
+    assert source.count == 1
+
+
+def test_an_impossible_selection_is_refused(nyu):
+    with pytest.raises(ConfigError, match='every must be at least 1'):
+        SelectedFrames(open_dataset(f'nyu:{nyu}'), every=0)
