@@ -39,6 +39,47 @@ class BackendUnavailableError(EngineError):
     """A backend is not installed; the message names the extra that installs it."""
 
 
+class PlanMissingError(EngineError):
+    """
+    There is no TensorRT plan for this network on this GPU yet; other backends may run meanwhile.
+
+    Attributes
+    ----------
+    key : str
+        Names the plan that is missing.
+    model_path : str
+        Network it is to be built from.
+    input_size : tuple of int
+        (height, width) it is to be built for [px].
+    precision : str
+        Precision it is to be built in.
+    engines_path : str
+        Folder it belongs in.
+    buildable : bool
+        Building it needs nothing but time; INT8 may need images to be calibrated with first.
+
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        key: str = '',
+        model_path: str = '',
+        input_size: tuple[int, int] = (0, 0),
+        precision: str = '',
+        engines_path: str = '',
+        buildable: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.key = key
+        self.model_path = model_path
+        self.input_size = input_size
+        self.precision = precision
+        self.engines_path = engines_path
+        self.buildable = buildable
+
+
 class StoreError(MonoDepthError):
     """The store of network versions cannot be read or written."""
 

@@ -70,6 +70,7 @@ def open_estimator(
         input_size=size,
         precision=config.precision,
         threads=config.threads,
+        engines_path=store.engines_path if store else None,
     )
     try:
         # The version is that of the store, which the file itself cannot know.

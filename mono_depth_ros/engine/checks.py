@@ -32,6 +32,8 @@ class CheckedModel:
         (height, width) that an engine is to be made for [px].
     quantised : bool
         The graph has explicit Q/DQ nodes, so it runs in int8.
+    engines_path : Path or None
+        Folder of the plans built from networks; None is that of the default store.
 
     """
 
@@ -39,9 +41,12 @@ class CheckedModel:
     manifest: Manifest
     input_size: tuple[int, int]
     quantised: bool
+    engines_path: Path | None = None
 
 
-def check_model(path: Path, input_size: tuple[int, int] | None = None) -> CheckedModel:
+def check_model(
+    path: Path, input_size: tuple[int, int] | None = None, engines_path: Path | None = None
+) -> CheckedModel:
     """
     Check a model file before a backend sees it.
 
@@ -52,6 +57,8 @@ def check_model(path: Path, input_size: tuple[int, int] | None = None) -> Checke
         float32 (1, h, w), a manifest inside.
     input_size : tuple of int, optional
         (height, width) to run at [px]; the manifest's own by default.
+    engines_path : Path, optional
+        Folder of the plans; that of the default store by default.
 
     Raises
     ------
@@ -84,7 +91,7 @@ def check_model(path: Path, input_size: tuple[int, int] | None = None) -> Checke
     fixed = None if None in sides[:2] else (int(sides[0] or 0), int(sides[1] or 0))
     quantised = any(node.op_type == 'DequantizeLinear' for node in model.graph.node)
     size = _choose_size(path, manifest, fixed, input_size)
-    return CheckedModel(path, manifest, size, quantised)
+    return CheckedModel(path, manifest, size, quantised, engines_path)
 
 
 def _check_tensor(path: Path, what: str, name: str, found: Any, dtype: int, rank: int) -> None:

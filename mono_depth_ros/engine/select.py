@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import importlib
 import logging
@@ -17,6 +18,7 @@ from mono_depth_ros.errors import (
     ConfigError,
     EngineError,
     ModelError,
+    PlanMissingError,
 )
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,9 @@ def _pip(extra: str) -> str:
     return f"pip install 'mono_depth_ros[{extra}]'"
 
 
+# Gets what is missing; True says that it is there now, so that loading is tried once more.
+OnMissingPlan = Callable[[PlanMissingError], bool]
+
 # In the order of `auto`: the fastest on its hardware goes first.
 BACKENDS = (
     Backend('tensorrt', 'TensorRTEngine', _pip('tensorrt')),
@@ -67,6 +72,8 @@ def load_engine(
     input_size: tuple[int, int] | None = None,
     precision: str = 'auto',
     threads: int = 0,
+    engines_path: Path | None = None,
+    on_missing_plan: OnMissingPlan | None = None,
 ) -> Engine:
     """
     Load a network, check it, and warm it up.
@@ -84,6 +91,12 @@ def load_engine(
         ``fp32``, ``fp16``, ``int8``, or ``auto``, which the backend chooses.
     threads : int
         CPU threads; 0 lets the backend choose.
+    engines_path : Path, optional
+        Folder of the TensorRT plans; that of the default store by default.
+    on_missing_plan : callable, optional
+        Called where TensorRT works but has no plan of this network yet. If it returns True,
+        TensorRT is tried again; otherwise the next backend stands in, whatever ``backend`` says.
+        Without it, ``auto`` goes on with a warning and ``tensorrt`` raises.
 
     Raises
     ------
@@ -97,19 +110,51 @@ def load_engine(
         If the backend, or for ``auto`` every one that is installed, fails to load the network.
 
     """
-    model = check_model(Path(model_path), input_size)
+    model = check_model(Path(model_path), input_size, engines_path)
     if backend == 'auto':
-        return _load_first(model, precision, threads)
+        return _load_first(model, precision, threads, on_missing_plan)
     for candidate in BACKENDS:
         if candidate.name == backend:
-            return _load(candidate, model, precision, threads)
+            return _load_named(candidate, model, precision, threads, on_missing_plan)
     names = ', '.join(candidate.name for candidate in BACKENDS)
     raise ConfigError(f'backend must be one of auto, {names}, got {backend!r}')
 
 
-def _load(backend: Backend, model: CheckedModel, precision: str, threads: int) -> Engine:
+def _load_named(
+    backend: Backend,
+    model: CheckedModel,
+    precision: str,
+    threads: int,
+    on_missing_plan: OnMissingPlan | None,
+) -> Engine:
+    """Load with one backend; where its plan is missing and somebody takes care, with another."""
+    try:
+        return _load(backend, model, precision, threads, on_missing_plan)
+    except PlanMissingError as error:
+        if on_missing_plan is None:
+            raise
+        others = tuple(other for other in BACKENDS if other.name != backend.name)
+        try:
+            return _load_first(model, 'auto', threads, None, others)
+        except (EngineError, ModelError) as other:
+            raise EngineError(f'{error}; meanwhile {other}') from error
+
+
+def _load(
+    backend: Backend,
+    model: CheckedModel,
+    precision: str,
+    threads: int,
+    on_missing_plan: OnMissingPlan | None = None,
+) -> Engine:
     """Load, check and warm up one engine, or close it and raise."""
-    engine: Engine = backend.load_class()(model, precision, threads)
+    engine_class = backend.load_class()
+    try:
+        engine: Engine = engine_class(model, precision, threads)
+    except PlanMissingError as error:
+        if on_missing_plan is None or not on_missing_plan(error):
+            raise
+        engine = engine_class(model, precision, threads)
     try:
         warm_up(engine)
     except Exception:
@@ -127,14 +172,25 @@ def _load(backend: Backend, model: CheckedModel, precision: str, threads: int) -
     return engine
 
 
-def _load_first(model: CheckedModel, precision: str, threads: int) -> Engine:
+def _load_first(
+    model: CheckedModel,
+    precision: str,
+    threads: int,
+    on_missing_plan: OnMissingPlan | None = None,
+    backends: tuple[Backend, ...] = BACKENDS,
+) -> Engine:
     failures: list[EngineError | ModelError] = []
-    for backend in BACKENDS:
+    for backend in backends:
         try:
-            engine = _load(backend, model, precision, threads)
+            engine = _load(backend, model, precision, threads, on_missing_plan)
         except (EngineError, ModelError) as error:
             failures.append(error)
-            logger.info('passed over %s: %s', backend.name, error)
+            # Worth a warning: a faster engine is one command away, and nobody is building it.
+            alone = isinstance(error, PlanMissingError) and on_missing_plan is None
+            level = logging.WARNING if alone else logging.INFO
+            logger.log(level, 'passed over %s: %s', backend.name, error)
+            if isinstance(error, PlanMissingError):
+                precision = 'auto'  # it was the wish for TensorRT; a stand-in has its own
         else:
             return engine
     raise _summary(model, failures)

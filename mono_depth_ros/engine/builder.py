@@ -1,0 +1,306 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Build the TensorRT plan of a network: ``python -m mono_depth_ros.engine.builder REQUEST``.
+
+A process of its own, so that gigabytes of builder memory and whatever crashes stay out of the
+nodes; `plan_build` starts it. REQUEST and what comes out are JSON, an object a line:
+
+::
+
+    {"event": "progress", "phase": "...", "fraction": 0.4}
+    {"event": "done", "key": "...", "path": "...", "seconds": 31.5, "built": true}
+    {"event": "error", "message": "..."}
+
+SIGINT and SIGTERM cancel it: the next step that TensorRT reports is answered with *stop*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+import datetime
+import json
+import os
+from pathlib import Path
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from mono_depth_ros.engine.checks import check_model, CheckedModel
+from mono_depth_ros.engine.cuda import CudaError, first_gpu
+from mono_depth_ros.engine.plans import BuildOptions, PlanFolder, PlanKey
+from mono_depth_ros.engine.precision import fix_input_size, float_the_image, to_half
+from mono_depth_ros.engine.tensorrt_engine import chosen_precision, plan_folder, plan_key
+from mono_depth_ros.engine.tensorrt_log import Log
+from mono_depth_ros.errors import EngineError, MonoDepthError
+import onnx
+import tensorrt as trt
+
+Report = Callable[[str, float], None]
+CANCELLED = 'cancelled'
+
+
+def typed_network(model: CheckedModel, precision: str, folder: PlanFolder) -> bytes:
+    """
+    Return the ONNX bytes that a strongly typed build reads: one size, and types in the graph.
+
+    Raises
+    ------
+    EngineError
+        If INT8 is asked for and the network has not been quantised.
+    ModelError
+        If a weight does not fit float16.
+
+    """
+    graph = onnx.load(model.path)
+    if precision == 'int8' and not model.quantised:
+        found = folder.read(folder.int8_path(plan_key(model, precision).onnx))
+        if isinstance(found, str):
+            raise EngineError(
+                f'no INT8 form of {model.path}: {found}; give images of the place with '
+                '`mono_depth build --precision int8 --calibration IMAGES`'
+            )
+        graph = onnx.load_from_string(found)
+    fix_input_size(graph, model.input_size)
+    float_the_image(graph)
+    if precision == 'fp16':
+        to_half(graph)
+    data: bytes = graph.SerializeToString()
+    return data
+
+
+class Monitor(trt.IProgressMonitor):
+    """
+    Hears how far TensorRT is, and tells it to stop.
+
+    TensorRT calls it from several threads. Phases nest, and several follow each other at the top;
+    the fraction is that of the present top phase and never goes back within it.
+    """
+
+    def __init__(self, report: Report, cancelled: threading.Event) -> None:
+        trt.IProgressMonitor.__init__(self)
+        self._report, self._cancelled = report, cancelled
+        self._lock = threading.Lock()
+        self._phases: dict[str, tuple[str | None, int, int]] = {}
+
+    def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+        """Note a phase, its parent and its length."""
+        with self._lock:
+            self._phases[phase_name] = (parent_phase, max(num_steps, 1), 0)
+        self._tell(phase_name)
+
+    def step_complete(self, phase_name: str, step: int) -> bool:
+        """Note a step; False stops the build."""
+        with self._lock:
+            parent, steps, _ = self._phases.get(phase_name, (None, 1, 0))
+            self._phases[phase_name] = (parent, steps, min(step + 1, steps))
+        self._tell(phase_name)
+        return not self._cancelled.is_set()
+
+    def phase_finish(self, phase_name: str) -> None:
+        """Forget a phase."""
+        with self._lock:
+            self._phases.pop(phase_name, None)
+
+    def _tell(self, phase: str) -> None:
+        """Report the top phase that this one belongs to."""
+        with self._lock:
+            fraction, name = 0.0, phase
+            for _ in range(len(self._phases)):
+                parent, steps, done = self._phases.get(name, (None, 1, 0))
+                fraction = min((done + fraction) / steps, 1.0)
+                if parent is None or parent not in self._phases:
+                    break
+                name = parent
+        # An exception here would end the build, so only what cannot fail is done.
+        self._report(name, round(fraction, 4))
+
+
+def build_plan(
+    model: CheckedModel,
+    precision: str = 'auto',
+    options: BuildOptions | None = None,
+    *,
+    force: bool = False,
+    report: Report = lambda phase, fraction: None,
+    cancelled: threading.Event | None = None,
+) -> tuple[PlanKey, Path, bool]:
+    """
+    Build the plan of a network into the store, unless it is there.
+
+    Parameters
+    ----------
+    model : CheckedModel
+        Network and input size.
+    precision : str
+        ``fp16``, ``fp32``, ``int8``, or ``auto``.
+    options : BuildOptions, optional
+        Limits of the builder.
+    force : bool
+        Build even if there is one.
+    report : callable
+        Gets (phase, fraction of it that is done), from any thread.
+    cancelled : threading.Event, optional
+        Set it to stop.
+
+    Returns
+    -------
+    key : PlanKey
+        What the plan depends on.
+    path : Path
+        Where it is.
+    built : bool
+        False if it was there already.
+
+    Raises
+    ------
+    EngineError
+        If TensorRT cannot build it, or it was cancelled.
+    StoreError
+        If the store cannot be written.
+
+    """
+    precision = chosen_precision(model, precision)
+    key = plan_key(model, precision)
+    folder = plan_folder(model)
+    # Options are of the build; an engine that looks for a plan need not know them.
+    path = folder.plan_path(key.digest)
+    with folder.building(f'building {model.manifest.name} in {precision}'):
+        folder.check_private()
+        if not force and isinstance(folder.read(path), bytes):
+            return key, path, False
+        network = typed_network(model, precision, folder)
+        started = time.monotonic()
+        options = options or BuildOptions()
+        with first_gpu().active():
+            plan = _serialize(network, precision, options, folder, report, cancelled)
+        made = {
+            'key': asdict(key),
+            'options': asdict(options),
+            'network': model.manifest.name,
+            'built': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+            'seconds': round(time.monotonic() - started, 1),
+        }
+        folder.write(path, plan, made)
+        folder.prune()
+    return key, path, True
+
+
+def _serialize(
+    network: bytes,
+    precision: str,
+    options: BuildOptions,
+    folder: PlanFolder,
+    report: Report,
+    cancelled: threading.Event | None,
+) -> bytes:
+    """Let TensorRT parse and optimise the network; return the bytes of the plan."""
+    cancelled = cancelled or threading.Event()
+    log = Log()
+    # Named first: they must live as long as anything of TensorRT that uses them.
+    monitor = Monitor(report, cancelled)
+    builder = trt.Builder(log)
+    # The only kind there is in TensorRT 11, and a choice in 10.
+    flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    definition = builder.create_network(flags)
+    parser = trt.OnnxParser(definition, log)
+    if not parser.parse(network):
+        found = (parser.get_error(index) for index in range(parser.num_errors))
+        log.errors += [f'{error.node_operator()}: {error.desc()}' for error in found]
+        raise EngineError(log.explain('TensorRT cannot read the network'))
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
+    config.builder_optimization_level = options.optimization_level
+    if precision == 'fp32':
+        # Otherwise float32 is multiplied with 10 bits of mantissa on newer GPUs.
+        config.clear_flag(trt.BuilderFlag.TF32)
+    config.progress_monitor = monitor
+    _use_timings(config, folder)
+    if cancelled.is_set():
+        raise EngineError(CANCELLED)
+    plan = builder.build_serialized_network(definition, config)
+    if cancelled.is_set():
+        raise EngineError(CANCELLED)
+    if plan is None:  # its type does not say that it may be
+        raise EngineError(log.explain('TensorRT cannot build the network'))
+    cache = config.get_timing_cache()
+    if cache is not None:
+        folder.keep_timings(bytes(memoryview(cache.serialize())))
+    return bytes(memoryview(plan))
+
+
+def _use_timings(config: trt.IBuilderConfig, folder: PlanFolder) -> None:
+    """Give the builder what it measured before; a cache of another TensorRT or GPU is refused."""
+    data = folder.timing_cache.read_bytes() if folder.timing_cache.is_file() else b''
+    cache = config.create_timing_cache(data)
+    if cache is None or not config.set_timing_cache(cache, False):
+        config.set_timing_cache(config.create_timing_cache(b''), False)
+
+
+def main() -> int:
+    """Build what the first argument asks for; see the module."""
+    # Libraries may print; the lines of this process go to its parent all the same.
+    channel = os.fdopen(os.dup(1), 'w', buffering=1)
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def say(event: str, **values: Any) -> None:
+        with lock:
+            channel.write(json.dumps({'event': event, **values}) + '\n')
+            channel.flush()
+
+    cancelled = _watch_for_signals()
+    try:
+        request = json.loads(sys.argv[1])
+        size, engines = request.get('input_size'), request.get('engines_path')
+        model = check_model(Path(request['model']), tuple(size) if size else None)
+        if engines:
+            model = replace(model, engines_path=Path(engines))
+        started = time.monotonic()
+        key, path, built = build_plan(
+            model,
+            request.get('precision', 'auto'),
+            BuildOptions(**request.get('options', {})),
+            force=request.get('force', False),
+            report=lambda phase, fraction: say('progress', phase=phase, fraction=fraction),
+            cancelled=cancelled,
+        )
+    except (MonoDepthError, CudaError, OSError, KeyError, TypeError, ValueError) as error:
+        message = CANCELLED if cancelled.is_set() else str(error) or type(error).__name__
+        say('error', message=message)
+        return 130 if cancelled.is_set() else 1
+    seconds = round(time.monotonic() - started, 1)
+    say('done', key=key.digest, path=str(path), seconds=seconds, built=built, **_named(key))
+    return 0
+
+
+def _named(key: PlanKey) -> dict[str, str]:
+    return {'gpu': key.gpu, 'tensorrt': key.tensorrt, 'precision': key.precision}
+
+
+def _watch_for_signals() -> threading.Event:
+    """
+    Return an event that SIGINT and SIGTERM set.
+
+    A handler would not do: Python runs handlers in the main thread only, and that one is inside
+    TensorRT until the build is over.
+    """
+    cancelled = threading.Event()
+    signals = {signal.SIGINT, signal.SIGTERM}
+    # Threads made from here on inherit the mask, so that only the watcher hears them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def watch() -> None:
+        while True:
+            signal.sigwait(signals)
+            cancelled.set()
+
+    threading.Thread(target=watch, name='signals', daemon=True).start()
+    return cancelled
+
+
+if __name__ == '__main__':
+    sys.exit(main())
