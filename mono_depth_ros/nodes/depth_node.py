@@ -105,6 +105,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
         self._state = 'inactive'
+        self._build_missing_plan()
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -260,6 +261,7 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
         error = loaded.exception()
         if error is None:
             self._use(loaded.result())
+            self._build_missing_plan()
         else:
             self._refused_size = size
             self.get_logger().error(f'the engine in use stays: {error}')
@@ -275,16 +277,45 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
             previous.engine.close()
         self.get_logger().info(f'using {describe_engine(estimator.engine)}')
 
+    def _build_missing_plan(self) -> None:
+        """Build the TensorRT plan that the engine in use stands in for."""
+        missing = self._loader.missing
+        if self._loader.build_missing_plan(self._plan_soon):
+            self.get_logger().info(f'{missing}. Building it now, images are answered meanwhile')
+        elif missing is not None and not self._loader.plans.progress:
+            self.get_logger().warning(str(missing))
+
+    def _plan_soon(self, problem: str) -> None:
+        """Hand the outcome of a build to the thread that answers images."""
+        if self.executor is not None:
+            self.executor.create_task(self._on_plan, problem)
+
+    def _on_plan(self, problem: str) -> None:
+        """Load the plan that was built, or say why there is none."""
+        if self._loader is None:
+            return
+        if problem:
+            self.get_logger().warning(f'the engine in use stays: {problem}')
+        else:
+            self._loader.load_in_background(
+                self._camera_size(), partial(self._swap_soon, None, None)
+            )
+
+    def _camera_size(self) -> tuple[int, int] | None:
+        """Return the (height, width) of the images, None if there was none yet."""
+        return None if self._info is None else (self._info.height, self._info.width)
+
     async def _on_reload(
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         """Look at the store and load what is in use there; images keep flowing meanwhile."""
         answer = Future(executor=self.executor)
-        size = None
-        if self._info is not None:
-            size = (self._info.height, self._info.width)
         on_done = partial(self._swap_soon, None, answer)
-        if self._loader.load_in_background(size, on_done, candidate=True):
+        # From TensorRT to a slower backend and back would be two swaps for the worse.
+        build = self._estimator.engine.backend == 'tensorrt'
+        if self._loader.load_in_background(
+            self._camera_size(), on_done, candidate=True, build=build
+        ):
             error = await answer
             response.success = error is None
             response.message = str(error or describe_engine(self._estimator.engine))
@@ -301,7 +332,8 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
             self._state = 'waiting for images'
         engine = self._estimator.engine if self._estimator is not None else None
         name = f'{self.get_fully_qualified_name()}: depth'
-        status = depth_status(name, self._state, engine, report, self._problem)
+        building = self._loader.plans.progress if self._loader is not None else ''
+        status = depth_status(name, self._state, engine, report, self._problem, building)
         self._problem = ''
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()

@@ -16,7 +16,12 @@ TRANSPORT_REMEDY = (
 
 
 def depth_status(
-    name: str, state: str, engine: Engine | None, report: Report, problem: str
+    name: str,
+    state: str,
+    engine: Engine | None,
+    report: Report,
+    problem: str,
+    building: str = '',
 ) -> DiagnosticStatus:
     """
     Describe the depth node.
@@ -33,9 +38,11 @@ def depth_status(
         Counts of the last second.
     problem : str
         Why the last image was dropped, empty if nothing is wrong.
+    building : str
+        Progress of a TensorRT build, empty if there is none.
 
     """
-    level, message = DiagnosticStatus.OK, state
+    level, message = DiagnosticStatus.OK, f'{state}, {building}' if building else state
     if report.loses_images:
         level, message = DiagnosticStatus.WARN, f'images are lost on the way: {TRANSPORT_REMEDY}'
     if problem:
@@ -52,6 +59,8 @@ def depth_status(
         'lost on the way': str(report.missing),
         **{f'dropped: {reason}': str(count) for reason, count in report.dropped.items()},
     }
+    if building:
+        values['TensorRT plan'] = building
     if engine is not None:
         height, width = engine.input_size
         values |= {

@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 import logging
 from pathlib import Path
 
 from mono_depth_ros.config import EngineConfig, OutputConfig
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.engine.store_reader import StoreReader
-from mono_depth_ros.errors import MonoDepthError
+from mono_depth_ros.errors import MonoDepthError, PlanMissingError
 from mono_depth_ros.model.registry import resolve_model
+from mono_depth_ros.nodes.plan_builder import PlanBuilder
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
 
@@ -35,6 +37,13 @@ class EngineLoader:
     config : EngineConfig
         Which network, where.
 
+    Attributes
+    ----------
+    missing : PlanMissingError or None
+        The TensorRT plan that the engine loaded last stands in for.
+    plans : PlanBuilder
+        Builds it.
+
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -42,6 +51,9 @@ class EngineLoader:
         self._fixed_size = parse_input_size(config.input_size)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='engine_loader')
         self._running: Future[DepthEstimator] | None = None
+        self._candidate = False
+        self.missing: PlanMissingError | None = None
+        self.plans = PlanBuilder()
 
     @property
     def busy(self) -> bool:
@@ -49,7 +61,11 @@ class EngineLoader:
         return self._running is not None and not self._running.done()
 
     def load(
-        self, image_size: tuple[int, int] | None = None, *, candidate: bool = False
+        self,
+        image_size: tuple[int, int] | None = None,
+        *,
+        candidate: bool = False,
+        build: bool = False,
     ) -> DepthEstimator:
         """
         Load the network that is in use now: that of the store, else the shipped or given one.
@@ -60,6 +76,8 @@ class EngineLoader:
             (height, width) of the images [px], whose aspect ratio the input takes.
         candidate : bool
             Prefer the version of the store that waits to be tried.
+        build : bool
+            Build a missing TensorRT plan and wait for it, instead of taking another backend.
 
         Raises
         ------
@@ -68,6 +86,7 @@ class EngineLoader:
 
         """
         config = self.config
+        self.missing, self._candidate = None, candidate
         store = StoreReader(Path(config.store) if config.store else None)
         model = resolve_model(config.model, store, candidate=candidate)
         if model.warning:
@@ -81,6 +100,8 @@ class EngineLoader:
             input_size=size,
             precision=config.precision,
             threads=config.threads,
+            engines_path=store.engines_path,
+            on_missing_plan=partial(self._on_missing_plan, build),
         )
         # The version is that of the store, which the file itself cannot know.
         engine.manifest = replace(engine.manifest, version=model.version)
@@ -90,15 +111,30 @@ class EngineLoader:
             engine.close()
             raise
 
+    def _on_missing_plan(self, build: bool, missing: PlanMissingError) -> bool:
+        """Build the plan now, or remember it; say whether it is there now."""
+        if build:
+            self.plans.build(missing)
+        else:
+            self.missing = missing
+        return build
+
+    def build_missing_plan(self, on_done: Callable[[str], None]) -> bool:
+        """Build what the engine loaded last stands in for; see `PlanBuilder.start`."""
+        return self.missing is not None and self.plans.start(self.missing, on_done)
+
     def load_in_background(
         self,
         image_size: tuple[int, int] | None,
         on_done: Callable[[Future[DepthEstimator]], None],
         *,
-        candidate: bool = False,
+        candidate: bool | None = None,
+        build: bool = False,
     ) -> bool:
         """
         Start loading; ``on_done`` is called in the background thread with the outcome.
+
+        ``candidate`` None means as the last time.
 
         Returns
         -------
@@ -108,7 +144,10 @@ class EngineLoader:
         """
         if self.busy:
             return False
-        self._running = self._thread.submit(self.load, image_size, candidate=candidate)
+        candidate = self._candidate if candidate is None else candidate
+        self._running = self._thread.submit(
+            self.load, image_size, candidate=candidate, build=build
+        )
         self._running.add_done_callback(on_done)
         return True
 
@@ -120,6 +159,7 @@ class EngineLoader:
 
     def close(self) -> None:
         """End the background thread; an engine still being loaded is closed when it is done."""
+        self.plans.close()
         if self._running is not None:
             self._running.cancel()
             self._running.add_done_callback(_close_result)
