@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.model.checkpoint import (  # noqa: E402
+from mono_depth_ros.model.checkpoint import (
     load_network,
     load_training_state,
     save_network,
@@ -19,7 +19,7 @@ from mono_depth_ros.model.checkpoint import (  # noqa: E402
     WEIGHTS,
     write_atomic,
 )
-from mono_depth_ros.model.fastdepth import FastDepth  # noqa: E402
+from mono_depth_ros.model.fastdepth import FastDepth
 
 MANIFEST = Manifest(name='tiny', dynamic=True, focal=220.0)
 

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.errors import ShapeError  # noqa: E402
-from mono_depth_ros.model.fastdepth import FastDepth, ray_slopes  # noqa: E402
+from mono_depth_ros.errors import ShapeError
+from mono_depth_ros.model.fastdepth import FastDepth, ray_slopes
 
 
 @pytest.fixture(scope='module')

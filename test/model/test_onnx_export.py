@@ -12,8 +12,8 @@ import pytest
 torch = pytest.importorskip('torch')
 onnx = pytest.importorskip('onnx')
 
-from mono_depth_ros.model.fastdepth import FastDepth  # noqa: E402
-from mono_depth_ros.model.onnx_export import check_parity, export_onnx  # noqa: E402
+from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.onnx_export import check_parity, export_onnx
 
 MANIFEST = Manifest(name='tiny', input_size=(64, 96), dynamic=True, focal=80.0)
 

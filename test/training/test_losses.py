@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.training.losses import (  # noqa: E402
+from mono_depth_ros.training.losses import (
     gradient_loss,
     l1_log_loss,
     log_residual,

@@ -17,14 +17,14 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.model.checkpoint import load_network, load_training_state  # noqa: E402
-from mono_depth_ros.source.pack import read_source_pack  # noqa: E402
-from mono_depth_ros.source.pool import SamplePool, write_shard  # noqa: E402
-from mono_depth_ros.training import trainer as module  # noqa: E402
-from mono_depth_ros.training.batches import training_batch  # noqa: E402
-from mono_depth_ros.training.config import Phase, PretrainConfig  # noqa: E402
-from mono_depth_ros.training.pretrain import export_run, pretrain  # noqa: E402
-from mono_depth_ros.training.trainer import Trainer  # noqa: E402
+from mono_depth_ros.model.checkpoint import load_network, load_training_state
+from mono_depth_ros.source.pack import read_source_pack
+from mono_depth_ros.source.pool import SamplePool, write_shard
+from mono_depth_ros.training import trainer as module
+from mono_depth_ros.training.batches import training_batch
+from mono_depth_ros.training.config import Phase, PretrainConfig
+from mono_depth_ros.training.pretrain import export_run, pretrain
+from mono_depth_ros.training.trainer import Trainer
 
 CONFIG = PretrainConfig(
     width=0.25,
