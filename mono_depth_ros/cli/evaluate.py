@@ -216,6 +216,7 @@ class Job:
     cameras: CameraChoice
     crop: str
     gallery: Gallery | None = field(default=None, init=False)
+    skipped: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self, min_depth: float, max_depth: float) -> DatasetScores:
         """
@@ -233,14 +234,12 @@ class Job:
         self.gallery = Gallery()
         priors = self.estimators.priors()
         scores: DatasetScores | None = None
-        unlabelled = 0
         with progress_bar() as bar:
             task = bar.add_task(self.source.name, total=self.source.count or None)
             for frame in self.source:
                 bar.advance(task)
                 if frame.depth is None:
-                    unlabelled += 1
-                    self._refuse(frame.name, 'there is no depth image for it', scores)
+                    self._refuse(frame.name, 'there is no depth image for it')
                     continue
                 if scores is None:
                     protocols = self._protocols(frame.depth, min_depth, max_depth)
@@ -248,7 +247,8 @@ class Job:
                 self._score(frame, frame.depth, scores)
         if scores is None or not scores.rows:
             raise DatasetError(f'no image of {self.source.name} has depth that could be scored')
-        scores.unread = self.source.skipped + unlabelled
+        scores.unread = self.source.skipped
+        scores.skipped.update(self.skipped)
         return scores
 
     def _protocols(
@@ -274,24 +274,23 @@ class Job:
         try:
             depth = estimator.infer(frame.rgb, camera)
         except (ImageError, CameraError) as error:
-            self._refuse(frame.name, str(error), scores)
+            self._refuse(frame.name, str(error))
             return
         predicted = resize_depth(depth, size, estimator.output.upsampling)
         own = scores.add(frame.name, predicted, true)
         if not own:
-            self._refuse(frame.name, scores.skipped[frame.name], scores)
+            self._refuse(frame.name, scores.skipped[frame.name])
             return
         first = own[self.aligns[0]]
         scale = 1.0 if self.aligns[0] == 'none' else first['scale']
         if self.gallery is not None:
             self.gallery.offer(frame.name, first['abs_rel'], frame.rgb, predicted, true, scale)
 
-    def _refuse(self, image: str, reason: str, scores: DatasetScores | None) -> None:
+    def _refuse(self, image: str, reason: str) -> None:
         if self.source.strict:
             raise DatasetError(f'{self.source.name}: {image}: {reason}')
         logger.warning('left out %s of %s: %s', image, self.source.name, reason)
-        if scores is not None:
-            scores.skipped[image] = reason
+        self.skipped[image] = reason
 
     def write_picture(self, path: Path) -> None:
         """Write the best and the worst images; raise DatasetError if that is not possible."""

@@ -114,16 +114,17 @@ def test_files_and_pictures_are_written(make, run, red_network, tmp_path):
 
 
 def test_a_damaged_image_and_one_without_depth_are_named_and_counted(make, run, red_network):
-    folder = make('rooms', (1.0, 1.0, 1.0))
+    folder = make('rooms', (1.0, 1.0, 1.0, 1.0))
     (folder / 'rgb' / '0.png').write_bytes(b'no image')
     (folder / 'depth' / '1.png').unlink()
+    (folder / 'depth' / '3.png').unlink()
 
     status, said, errors = run('evaluate', folder, '--model', red_network)
 
     assert status == 0
-    assert '1 image, 2 could not be used' in said
+    assert '1 image, 3 could not be used' in said
     assert '0.png' in errors
-    assert 'left out 1 of' in errors and 'no depth image' in errors
+    assert 'left out 1 of' in errors and 'left out 3 of' in errors
 
 
 def test_strict_refuses_an_image_without_depth(make, run, red_network):
