@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 # Width is dear; the files have all metrics.
 SHOWN = ('abs_rel', 'sq_rel', 'rmse', 'log10', 'silog', 'delta1', 'delta2', 'delta3')
 NETWORK = 'network'
+BASELINES = {
+    'constant': "each image's own true median",
+    'ramp 3:1': '3 m at the top of every image, 1 m at the bottom',
+    'row prior': 'mean depth per image row of the source pack',
+}
 
 
 def print_scores(
@@ -50,6 +55,9 @@ def _score_table(network: Mapping[str, Any], datasets: Sequence[DatasetScores]) 
                     style='bold' if method == NETWORK else 'dim',
                 )
             table.add_section()
+    shown = [name for name in BASELINES if any(name in scores.means() for scores in datasets)]
+    table.caption = '; '.join(f'{name}: {BASELINES[name]}' for name in shown)
+    table.caption_justify = 'left'
     return table
 
 
