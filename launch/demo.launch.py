@@ -10,7 +10,7 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch_ros.actions import Node, SetParameter
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -35,6 +35,23 @@ ARGUMENTS = [
         description='Run on a simulated clock, which the player publishes on /clock',
     ),
 ]
+
+# Camera drivers are heard best effort, and then a busy machine loses big images on the way. The
+# player offers reliable delivery, so take it.
+RELIABLE = SetParameter(
+    name=[
+        'qos_overrides.',
+        PathJoinSubstitution(
+            [
+                '/',
+                LaunchConfiguration('namespace', default=''),
+                LaunchConfiguration('image_topic', default='image_rect'),
+            ]
+        ),
+        '.subscription.reliability',
+    ],
+    value='reliable',
+)
 
 PLAYER = Node(
     package='mono_depth_ros',
@@ -66,6 +83,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *ARGUMENTS,
+            RELIABLE,
             IncludeLaunchDescription(PythonLaunchDescriptionSource(depth)),
             PLAYER,
         ]

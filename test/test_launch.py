@@ -286,6 +286,7 @@ def test_the_demo_plays_into_the_topics_of_the_depth_node(prefix):
     assert depth['parameters']['use_sim_time'] is True
     assert player['topics'] == depth['topics']
     assert player['topics']['image_rect/compressed'] == '/n/rgb/compressed'
+    assert depth['parameters']['qos_overrides./n/rgb.subscription.reliability'] == 'reliable'
 
 
 @needs_launch
