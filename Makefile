@@ -29,7 +29,7 @@ all: demo
 venv: $(STAMP)
 
 demo: $(STAMP)
-	$(VENV)/bin/mono_depth demo $(if $(IMAGES),'$(IMAGES)') --output '$(OUTPUT)'
+	@$(VENV)/bin/mono_depth demo $(if $(IMAGES),'$(IMAGES)') --output '$(OUTPUT)'
 
 test: $(STAMP)
 	$(TEST_ENV) $(VENV)/bin/python -m pytest $(ARGS)
@@ -42,7 +42,7 @@ test-ros: $(STAMP)
 
 # The nodes once more, on the other ROS distribution and without torch.
 test-jazzy: $(JAZZY)/.installed
-	$(TEST_ENV) $(JAZZY)/bin/python -m pytest -m ros $(ARGS)
+	$(TEST_ENV) $(JAZZY)/bin/python -m pytest -m ros test/nodes test/test_imports.py $(ARGS)
 
 lint: $(VENV)/.lint
 	$(VENV)/bin/ruff check .
@@ -67,27 +67,27 @@ $(STAMP): setup.py pyproject.toml
 	$(call new_venv,$(VENV),$(if $(ROS),--system-site-packages))
 ifeq ($(ROS),sourced)
 	@echo 'numpy<2' > $(VENV)/constraints.txt
-	$(PIP) install --constraint $(VENV)/constraints.txt -e '.[$(BACKENDS),bag,test]'
+	@$(PIP) install --constraint $(VENV)/constraints.txt -e '.[$(BACKENDS),bag,test]'
 else
 	@[ "`uname -sm`" = 'Linux x86_64' ] || { echo 'There are ROS wheels for Linux on x86-64 only:' \
 	  'on this machine source a ROS 2 installation first' >&2; exit 1; }
 ifneq (,$(findstring torch,$(BACKENDS)))
 	@# Alone first, so that only torch itself is looked for in its own index.
-	$(PIP) install --no-deps $(if $(TORCH_INDEX),--retries 0 --index-url $(TORCH_INDEX)) '$(TORCH)' \
+	@$(PIP) install --no-deps $(if $(TORCH_INDEX),--retries 0 --index-url $(TORCH_INDEX)) '$(TORCH)' \
 	  2>/dev/null || $(PIP) install '$(TORCH)'
-	$(PIP) install '$(TORCH)' -e '.[$(BACKENDS),bag,ros,test]'
+	@$(PIP) install '$(TORCH)' -e '.[$(BACKENDS),bag,ros,test]'
 else
-	$(PIP) install -e '.[$(BACKENDS),bag,ros,test]'
+	@$(PIP) install -e '.[$(BACKENDS),bag,ros,test]'
 endif
 endif
 	@touch $@
 
 $(JAZZY)/.installed: setup.py pyproject.toml
 	$(call new_venv,$(JAZZY))
-	$(JAZZY)/bin/python -m pip --disable-pip-version-check --quiet install \
+	@$(JAZZY)/bin/python -m pip --disable-pip-version-check --quiet install \
 	  -e '.[openvino,onnxruntime,bag,ros-jazzy,test]'
 	@touch $@
 
 $(VENV)/.lint: $(STAMP)
-	$(PIP) install -e '.[lint]'
+	@$(PIP) install -e '.[lint]'
 	@touch $@
