@@ -32,7 +32,7 @@ class BufferConfig(Config):
     )
     min_change: float = setting(
         0.01,
-        'Least mean change of brightness, of 0 to 1, to the last image kept; less is standing still',
+        'Least mean change of brightness, of 0 to 1, to the last image kept; less is no motion',
         minimum=0.0,
         maximum=1.0,
     )

@@ -40,7 +40,9 @@ class DepthDiscriminator(nn.Sequential):
 
     def __init__(self, channels: Sequence[int] = PAPER_DEPTH, dropout: float = 0.25) -> None:
         layers: list[nn.Module] = []
-        for number, (inputs, outputs) in enumerate(zip((4, *channels), channels)):
+        for number, (inputs, outputs) in enumerate(
+            zip((4, *channels[:-1]), channels, strict=True)
+        ):
             layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(SLOPE)]
             if number:
                 layers += [nn.Dropout2d(dropout), nn.InstanceNorm2d(outputs)]
@@ -54,7 +56,8 @@ class DepthDiscriminator(nn.Sequential):
             raise ShapeError(
                 f'expected RGB and depth, (B, 4, H, W) of at least 32x32, got {tuple(x.shape)}'
             )
-        return super().forward(x)  # type: ignore[no-any-return]
+        scores: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return scores
 
 
 class LatentDiscriminator(nn.Sequential):
@@ -87,7 +90,9 @@ class LatentDiscriminator(nn.Sequential):
         dropout: float = 0.6,
     ) -> None:
         layers: list[nn.Module] = []
-        for number, (before, after) in enumerate(zip((inputs, *channels), channels)):
+        for number, (before, after) in enumerate(
+            zip((inputs, *channels[:-1]), channels, strict=True)
+        ):
             kernel = 3 if number else first_kernel
             layers += [nn.Conv2d(before, after, kernel, 1, kernel // 2), nn.LeakyReLU(SLOPE)]
             if number:
@@ -100,7 +105,8 @@ class LatentDiscriminator(nn.Sequential):
             raise ShapeError(
                 f'expected a latent (B, C, h, w) of at least two cells, got {tuple(x.shape)}'
             )
-        return super().forward(x)  # type: ignore[no-any-return]
+        scores: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return scores
 
 
 def build_discriminators(

@@ -51,7 +51,7 @@ def test_varied_images_are_kept():
     ('change', 'reason'),
     [
         (lambda rgb: rgb // 20, 'underexposed'),
-        (lambda rgb: np.where(rgb > 100, 255, rgb).astype(np.uint8), 'overexposed'),
+        (lambda rgb: np.where(rgb > 60, 255, rgb).astype(np.uint8), 'overexposed'),
         (lambda rgb: cv2.GaussianBlur(rgb, (0, 0), 9), 'blurred'),
     ],
 )
