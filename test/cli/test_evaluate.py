@@ -123,8 +123,8 @@ def test_a_damaged_image_and_one_without_depth_are_named_and_counted(make, run, 
 
     assert status == 0
     assert '1 image, 3 could not be used' in said
-    assert '0.png' in errors
-    assert 'left out 1 of' in errors and 'left out 3 of' in errors
+    told = ' '.join(errors.split())
+    assert '0.png' in told and 'left out 1 of' in told and 'left out 3 of' in told
 
 
 def test_strict_refuses_an_image_without_depth(make, run, red_network):
@@ -144,7 +144,7 @@ def test_depth_of_the_wrong_type_is_said(make, run, red_network):
     status, _, errors = run('evaluate', folder, '--model', red_network)
 
     assert status == 1
-    assert 'must be 16-bit' in errors
+    assert 'must be 16-bit' in ' '.join(errors.split())
 
 
 def test_a_constant_output_is_left_out_as_the_node_drops_it(make, run, red_network):
@@ -154,7 +154,7 @@ def test_a_constant_output_is_left_out_as_the_node_drops_it(make, run, red_netwo
     status, said, errors = run('evaluate', folder, '--model', red_network)
 
     assert status == 0
-    assert 'network output is constant' in errors
+    assert 'network output is constant' in ' '.join(errors.split())
     assert '1 image, 1 could not be used' in said
 
 
