@@ -19,7 +19,7 @@ ARGUMENTS = [
         'source',
         default_value='procedural',
         description='What to play: a folder of images, an RGB-D folder, a video, a rosbag2 or '
-        'rosbag1, or procedural, which renders rooms',
+        'rosbag1, or procedural, which renders rooms and needs torch',
     ),
     DeclareLaunchArgument('rate', default_value='30.0', description='Images per second'),
     DeclareLaunchArgument(
