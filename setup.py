@@ -28,6 +28,8 @@ EXTRAS = {
     # ROS 2 without ROS: real rclpy and Fast DDS as wheels, for Linux on x86-64.
     'ros': ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1'],
     'ros-jazzy': ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6'],
+    # Published datasets that come as MATLAB files.
+    'datasets': ['h5py', 'scipy'],
     'test': ['pytest', 'hypothesis', 'mcap', 'psutil'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }

@@ -61,7 +61,7 @@ def private_environment(
 
 
 def _profile_variable(environment: Mapping[str, str]) -> str:
-    """Name the variable that this Fast DDS reads: it was renamed in 3.0, which came with Kilted."""
+    """Name the variable that this Fast DDS reads; it was renamed in 3.0, with Kilted."""
     distro = environment.get('ROS_DISTRO')
     if distro is None:
         try:
