@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded images of any kind come out as the same frames."""
 
+from itertools import islice
+
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError
+from mono_depth_ros.folders import write_rgbd
 from mono_depth_ros.frames import open_frames
 import numpy as np
 import pytest
@@ -175,6 +178,34 @@ def test_a_video_that_is_none_is_refused(tmp_path):
 
     with pytest.raises(DatasetError, match='cannot open the video'):
         open_frames(path)
+
+
+def test_a_procedural_scene_comes_with_camera_depth_and_pose():
+    pytest.importorskip('torch', reason='torch is not installed')
+
+    first, second = islice(open_frames('procedural:indoor:3', rate=10.0), 2)
+
+    height, width = first.rgb.shape[:2]
+    assert first.rgb.dtype == np.uint8
+    assert first.depth.shape == (height, width)
+    assert np.nanmin(first.depth) > 0
+    assert (first.camera.width, first.camera.height) == (width, height)
+    assert second.stamp_ns == 100_000_000
+    assert not np.array_equal(first.world_from_camera, second.world_from_camera)
+
+
+def test_a_written_rgbd_folder_reads_back_the_same(rgbd, tmp_path):
+    before = list(open_frames(rgbd))
+
+    count = write_rgbd(tmp_path / 'copy', before)
+
+    after = list(open_frames(tmp_path / 'copy'))
+    assert count == len(after) == 3
+    for old, new in zip(before, after, strict=True):
+        assert (new.name, new.camera) == (old.name, old.camera)
+        assert np.array_equal(new.rgb, old.rgb)
+        assert np.array_equal(new.depth, old.depth, equal_nan=True)
+        assert np.array_equal(new.world_from_camera, old.world_from_camera)
 
 
 @pytest.mark.parametrize('text', ['procedural:', 'procedural:Street', 'procedural:street:x'])
