@@ -33,7 +33,7 @@ STRIDE = 2
 START_LIMIT_S = 60.0
 
 
-class Sink(Node):  # type: ignore[misc]
+class Sink(Node):
     """Notes when each depth image and cloud arrived, and which images were sent."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Sink(Node):  # type: ignore[misc]
         return report
 
 
-class Relay(Node):  # type: ignore[misc]
+class Relay(Node):
     """Answers every image with a ready-made depth image and cloud of the same sizes."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Relay(Node):  # type: ignore[misc]
         self._points_publisher.publish(self._cloud)
 
 
-class Naive(Node):  # type: ignore[misc]
+class Naive(Node):
     """The usual Python way: torch eager, a mesh grid a frame, structured points."""
 
     def __init__(self, weights: Path) -> None:

@@ -71,7 +71,7 @@ class CameraPlayerConfig(Config):
     )
 
 
-class CameraPlayer(Node):  # type: ignore[misc]
+class CameraPlayer(Node):
     """
     Publishes recorded images like the driver of a rectified camera.
 

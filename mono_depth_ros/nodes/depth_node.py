@@ -47,7 +47,7 @@ LOG_PERIOD_S = 5.0
 LOSSY_SECONDS = 3
 
 
-class DepthNode(LifecycleNode):  # type: ignore[misc]
+class DepthNode(LifecycleNode):
     """
     Turns ``image_rect`` and ``camera_info`` into depth images and clouds.
 
@@ -256,9 +256,11 @@ class DepthNode(LifecycleNode):  # type: ignore[misc]
         self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
     ) -> None:
         """Use the engine that was loaded, between two images; keep the old one if it failed."""
+        error: BaseException | None
         if loaded.cancelled() or self._loader is None:
-            return
-        error = loaded.exception()
+            error = EngineError('the node was cleaned up while the engine was loading')
+        else:
+            error = loaded.exception()
         if error is None:
             self._use(loaded.result())
             self._build_missing_plan()

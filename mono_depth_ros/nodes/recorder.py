@@ -73,7 +73,7 @@ class Heard:
     diagnostics: dict[str, str] = field(default_factory=dict)
 
 
-class Recorder(Node):  # type: ignore[misc]
+class Recorder(Node):
     """
     Subscribes to everything that player and depth node publish.
 
