@@ -83,7 +83,7 @@ def colour_depth(
 
 
 def side_by_side(
-    panels: Sequence[NDArray[np.uint8]], labels: Sequence[str] = ()
+    panels: Sequence[NDArray[np.uint8]], labels: Sequence[str] = (), *, min_height: int = 1
 ) -> NDArray[np.uint8]:
     """
     Put pictures of any size next to each other, as high as the first, with a label over each.
@@ -94,6 +94,8 @@ def side_by_side(
         The pictures, red first.
     labels : sequence of str
         As many as there are panels, or none.
+    min_height : int
+        Smaller pictures are enlarged by a whole factor until they are this high [px].
 
     Returns
     -------
@@ -101,7 +103,7 @@ def side_by_side(
         The picture of all, red first.
 
     """
-    height = panels[0].shape[0]
+    height = panels[0].shape[0] * -(-min_height // panels[0].shape[0])
     columns: list[NDArray[Any]] = []
     for index, panel in enumerate(panels):
         width = max(1, round(panel.shape[1] * height / panel.shape[0]))

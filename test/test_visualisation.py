@@ -61,6 +61,12 @@ def test_panels_of_any_size_share_one_height():
     assert picture.shape == (48 + 24, 64 + 4 + 60, 3)
 
 
+def test_a_small_picture_is_enlarged_by_a_whole_factor():
+    picture = side_by_side([np.zeros((48, 64, 3), np.uint8)], min_height=100)
+
+    assert picture.shape == (144, 192, 3)
+
+
 def test_a_written_image_keeps_its_colours(tmp_path):
     import cv2
 

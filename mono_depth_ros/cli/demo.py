@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Longest wait for the first depth image: a TensorRT engine may have to be built first.
 START_TIMEOUT_S = 120.0
 REFRESH_S = 0.2
+MIN_PICTURE_HEIGHT = 360
 
 
 def demo(
@@ -218,5 +219,6 @@ def save_pictures(output: Path, frame: RecordedFrame) -> None:
         if depth is not None:
             panels.append(colour_depth(depth, min_depth=low, max_depth=high))
             labels.append(f'{name}, {low:.1f} m (red) to {high:.1f} m (blue)')
-    write_image(output / 'side_by_side.png', side_by_side(panels, labels))
+    picture = side_by_side(panels, labels, min_height=MIN_PICTURE_HEIGHT)
+    write_image(output / 'side_by_side.png', picture)
     write_ply(output / 'cloud.ply', frame.points, frame.colours)
