@@ -124,12 +124,15 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     }
     parameters = [LaunchConfiguration('params_file'), *([given] if given else [])]
     sim_time = {name: value for name, value in given.items() if name == 'use_sim_time'}
+    # What may not be installed comes first: launch leaves running what it started before.
     return [
         Node(
-            package='mono_depth_ros',
-            executable='depth_node',
-            name='depth_node',
-            parameters=parameters,
+            package='rviz2',
+            executable='rviz2',
+            name='rviz2',
+            arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'mono_depth.rviz'])],
+            parameters=[sim_time] if sim_time else [],
+            condition=IfCondition(LaunchConfiguration('rviz')),
             **common,
         ),
         Node(
@@ -141,12 +144,10 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             **common,
         ),
         Node(
-            package='rviz2',
-            executable='rviz2',
-            name='rviz2',
-            arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'mono_depth.rviz'])],
-            parameters=[sim_time] if sim_time else [],
-            condition=IfCondition(LaunchConfiguration('rviz')),
+            package='mono_depth_ros',
+            executable='depth_node',
+            name='depth_node',
+            parameters=parameters,
             **common,
         ),
     ]

@@ -98,7 +98,7 @@ def test_a_launch_file_compiles_and_describes_each_argument(path):
         assert description is not None and len(ast.literal_eval(description)) > 10, name
 
 
-def test_the_depth_launch_has_the_arguments_of_the_readme():
+def test_the_depth_launch_has_all_its_arguments():
     assert set(declared_arguments(DEPTH)) == ARGUMENTS
 
 
@@ -152,6 +152,15 @@ def start(prefix, path, *arguments, **environment):
         text=True,
         start_new_session=True,
     )
+
+
+def process_group_is_empty(group):
+    """Say whether no process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def probe(prefix, path, *arguments, node='depth_node', **environment):
@@ -233,6 +242,27 @@ def test_the_adaptation_node_runs_on_the_same_camera_and_parameters(prefix):
 
 
 @needs_launch
+@pytest.mark.parametrize(
+    ('program', 'argument', 'complaint'),
+    [
+        ('mono_depth_ros/adaptation_node', 'adaptation:=true', "'adaptation_node' not found"),
+        ('rviz2/rviz2', 'rviz:=true', "'rviz2' not found"),
+    ],
+)
+def test_what_is_not_installed_is_named_and_nothing_is_left_running(
+    prefix, program, argument, complaint
+):
+    (prefix / 'lib' / program).unlink()
+
+    process = start(prefix, DEPTH, argument)
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert complaint in output
+    assert process_group_is_empty(process.pid), output
+
+
+@needs_launch
 def test_rviz_shows_the_same_camera(prefix):
     seen = probe(prefix, DEPTH, 'rviz:=true', 'namespace:=n', 'image_topic:=/rgb', node='rviz2')
 
@@ -255,17 +285,6 @@ def test_a_bad_argument_is_named(prefix, argument, complaint):
     output, _ = start(prefix, DEPTH, argument).communicate(timeout=60)
 
     assert complaint in output
-
-
-@needs_launch
-def test_adaptation_that_is_not_installed_is_named(prefix):
-    (prefix / 'lib' / 'mono_depth_ros' / 'adaptation_node').unlink()
-
-    process = start(prefix, DEPTH, 'adaptation:=true')
-    output, _ = process.communicate(timeout=60)
-
-    assert process.returncode == 1
-    assert "executable 'adaptation_node' not found" in output
 
 
 @needs_launch
