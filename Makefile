@@ -5,10 +5,12 @@
 #   make test              the whole test-suite
 #   make venv              the environment alone
 #
-# With ROS sourced, that ROS is used. Otherwise ROS 2 comes as wheels, into $(VENV) like the rest.
+# With ROS sourced, that ROS is used, and the environment is .venv-ros. Otherwise ROS 2 comes as
+# wheels, into .venv like the rest.
 
 PYTHON ?= python3
-VENV ?= .venv
+ROS := $(if $(ROS_DISTRO),$(shell $(PYTHON) -c 'import rclpy; print("sourced")' 2>/dev/null))
+VENV ?= $(if $(ROS),.venv-ros,.venv)
 IMAGES ?= $(wildcard ../shared/data/kitchen)
 OUTPUT ?= demo_output
 BACKENDS ?= openvino,onnxruntime,torch
@@ -16,9 +18,8 @@ TORCH ?= torch==2.13.0
 # PyTorch without CUDA is 190 MB, with it 3 GB: only a machine with an NVIDIA GPU takes the latter.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
 
-ROS := $(if $(ROS_DISTRO),$(shell $(PYTHON) -c 'import rclpy; print("sourced")' 2>/dev/null))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
-JAZZY = $(VENV)-jazzy
+JAZZY = .venv-jazzy
 STAMP = $(VENV)/.installed
 TEST_ENV = OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 
@@ -50,7 +51,7 @@ lint: $(VENV)/.lint
 	$(VENV)/bin/mypy
 
 clean:
-	rm -rf $(VENV) $(JAZZY) build install log demo_output *.egg-info
+	rm -rf .venv .venv-ros $(JAZZY) build install log demo_output *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define new_venv
