@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import qos_profile_sensor_data, QoSProfile
+from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.service import Service
 from rclpy.subscription import Subscription
@@ -42,6 +42,9 @@ IMAGE_QOS = QoSProfile(
     reliability=qos_profile_sensor_data.reliability,
     history=qos_profile_sensor_data.history,
 )
+# Every one is counted: one without its image tells that the image was lost.
+INFO_QOS = QoSProfile(depth=10, reliability=qos_profile_sensor_data.reliability)
+RELIABLE = ReliabilityPolicy.RELIABLE
 LOG_PERIOD_S = 5.0
 # So many seconds of lost images in a row are told in the log.
 LOSSY_SECONDS = 3
@@ -110,21 +113,28 @@ class DepthNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera."""
-        options = QoSOverridingOptions.with_default_policies()
-        compressed = self._config.image_transport == 'compressed'
-        for kind, topic, callback in (
-            (CameraInfo, 'camera_info', self._on_info),
-            (CompressedImage, 'image_rect/compressed', self._on_image)
-            if compressed
-            else (Image, 'image_rect', self._on_image),
-        ):
-            self._inputs.append(
-                self.create_subscription(
-                    kind, topic, callback, IMAGE_QOS, qos_overriding_options=options
-                )
-            )
+        self._inputs = [
+            self.create_subscription(
+                CameraInfo,
+                'camera_info',
+                self._on_info,
+                INFO_QOS,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            ),
+            self._subscribe_to_images(
+                IMAGE_QOS, qos_overriding_options=QoSOverridingOptions.with_default_policies()
+            ),
+        ]
         self._state = 'waiting for images'
         return super().on_activate(state)
+
+    def _subscribe_to_images(self, qos: QoSProfile, **options: Any) -> Subscription:
+        """Subscribe to the transport that the parameter names."""
+        if self._config.image_transport == 'compressed':
+            kind, topic = CompressedImage, 'image_rect/compressed'
+        else:
+            kind, topic = Image, 'image_rect'
+        return self.create_subscription(kind, topic, self._on_image, qos, **options)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe; the engine stays loaded."""
@@ -344,11 +354,33 @@ class DepthNode(LifecycleNode):
         # Discovery takes a moment, so one bad second says nothing.
         if self._lossy_seconds == LOSSY_SECONDS:
             sent = max(report.received + report.missing, report.infos)
-            self.get_logger().warning(
-                f'{report.received} of {sent} images arrived in the last second: '
-                f'{TRANSPORT_REMEDY}',
-                once=True,
+            remedy = (
+                'asking for them again, reliably, as the camera offers'
+                if self._resubscribe_reliably()
+                else TRANSPORT_REMEDY
             )
+            self.get_logger().warning(
+                f'{report.received} of {sent} images arrived in the last second: {remedy}'
+            )
+
+    def _resubscribe_reliably(self) -> bool:
+        """
+        Subscribe to the images with reliable QoS if every publisher of them offers it.
+
+        On a busy machine Fast DDS loses best-effort images of several fragments whatever its
+        transports; it sends them again to a reliable subscription.
+        """
+        images = self._inputs[-1]
+        publishers = self.get_publishers_info_by_topic(images.topic_name)
+        offered = {publisher.qos_profile.reliability for publisher in publishers}
+        if images.qos_profile.reliability == RELIABLE or offered != {RELIABLE}:
+            return False
+        self.destroy_subscription(images)
+        # No override here: it would bring back the reliability of the first subscription.
+        self._inputs[-1] = self._subscribe_to_images(
+            QoSProfile(depth=IMAGE_QOS.depth, reliability=RELIABLE)
+        )
+        return True
 
 
 def describe_engine(engine: Engine) -> str:

@@ -9,9 +9,9 @@ from mono_depth_ros.engine.base import Engine
 from mono_depth_ros.statistics import Report
 
 TRANSPORT_REMEDY = (
-    'set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera driver and this node, raise '
-    'net.core.rmem_max, use image_transport:=compressed, or make both sides reliable by a QoS '
-    'override; see "Nothing arrives?" in the README of mono_depth_ros'
+    'make both sides reliable by a QoS override, set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for '
+    'the camera driver and this node, raise net.core.rmem_max, use image_transport:=compressed, '
+    'or take load off the CPU; see "Nothing arrives?" in the README of mono_depth_ros'
 )
 
 

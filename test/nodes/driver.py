@@ -29,7 +29,7 @@ class Camera:
         if transport == 'compressed':
             kind, topic = (CompressedImage, 'image_rect/compressed')
         self._images = node.create_publisher(kind, f'{namespace}/{topic}', 1)
-        self._infos = node.create_publisher(CameraInfo, f'{namespace}/camera_info', 1)
+        self._infos = node.create_publisher(CameraInfo, f'{namespace}/camera_info', 10)
         self._clock = node.get_clock()
 
     def image(self, rgb=RGB, **changes):
@@ -53,6 +53,13 @@ class Camera:
             self._infos.publish(info)
         self._images.publish(message)
         return message.header.stamp
+
+    def send_info(self):
+        """Publish a camera_info whose image gets lost."""
+        info = camera_info(CAMERA)
+        info.header.stamp, info.header.frame_id = self._clock.now().to_msg(), 'front'
+        self._infos.publish(info)
+        time.sleep(0.005)
 
     def ask(self, answers, make=None, timeout_s=60.0):
         """Send images until one is answered; return the answer to the last one sent."""

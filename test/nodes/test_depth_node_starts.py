@@ -160,6 +160,29 @@ def test_quality_of_service_can_be_overridden(listener, red_network):
     assert publisher.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
+def test_lost_images_are_asked_for_again_reliably(listener, red_network):
+    camera = Camera(listener)
+    depths = listener.subscribe(Image, 'depth/image_rect')
+
+    def reliable():
+        # A driver whose images get lost: every camera_info arrives, one image in five.
+        for _ in range(4):
+            camera.send_info()
+        stamp = camera.send()
+        listener.spin_until(lambda: stamped(depths, stamp), 0.2)
+        subscriptions = listener.node.get_subscriptions_info_by_topic('/image_rect')
+        return any(s.qos_profile.reliability == ReliabilityPolicy.RELIABLE for s in subscriptions)
+
+    with running('depth_node', model=red_network) as node:
+        camera.ask(depths)
+        assert not reliable()
+        assert listener.spin_until(reliable)
+        assert camera.ask(depths)
+        node.stop()
+
+    assert 'asking for them again, reliably' in node.output
+
+
 @pytest.mark.parametrize(
     ('parameters', 'reason'),
     [
