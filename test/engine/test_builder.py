@@ -16,6 +16,7 @@ from mono_depth_ros.engine.plan_build import PlanBuild
 from mono_depth_ros.engine.plans import BuildOptions, PlanFolder
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import BackendUnavailableError, EngineError, StoreError
+import numpy as np
 import onnx
 import pytest
 
@@ -178,9 +179,8 @@ def test_a_killed_builder_leaves_no_plan_and_the_next_one_cleans_up(gpu, write_t
     gpu(steps=100, step_s=0.2)
     path = write_tiny()
     build = PlanBuild(path)
-    threading.Timer(3.0, lambda: build._process.kill()).start()
     with pytest.raises(EngineError, match='SIGKILL.*is there enough memory'):
-        build.run()
+        build.run(lambda phase, fraction: build._process.kill())
     (engines() / '.tmp-1-half.plan').write_bytes(b'half a plan')
 
     gpu(steps=2, step_s=0.0)
@@ -245,7 +245,7 @@ def test_the_image_is_cast_before_anything_else_reads_it(gpu, write_tiny, tmp_pa
     swap = onnx.helper.make_node('Gather', ['image', 'order'], ['bgr'], axis=3)
     model.graph.node.insert(0, swap)
     model.graph.node[1].input[0] = 'bgr'
-    order = onnx.numpy_helper.from_array(__import__('numpy').array([2, 1, 0]), 'order')
+    order = onnx.numpy_helper.from_array(np.array([2, 1, 0]), 'order')
     model.graph.initializer.append(order)
     onnx.save(model, tmp_path / 'bgr.onnx')
 

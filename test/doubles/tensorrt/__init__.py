@@ -289,7 +289,8 @@ class Builder(_Live):
                 monitor.phase_start('Timing', 'Building the engine', steps)
             for step in range(steps):
                 mine = layer[step::steps]
-                if cache is None or not set(mine) <= set(cache.known.get('layers', [])):
+                known = set(cache.known.get('layers', [])) if cache else set()
+                if not known or not set(mine) <= known:
                     time.sleep(float(machine.setting('step_s')))
                 if monitor and monitor.step_complete('Timing', step) is not True:
                     monitor.phase_finish('Timing')
