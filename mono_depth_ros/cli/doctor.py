@@ -33,6 +33,12 @@ def doctor(
         str, typer.Option(help='Network to try: a shipped one, or an imported ONNX file.')
     ] = 'indoor',
     store: Annotated[str, typer.Option(help='Folder of the networks of a robot.')] = '',
+    gpu: Annotated[
+        bool,
+        typer.Option(
+            '--gpu', help='Check TensorRT: build each precision, compare and time it (minutes).'
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option('--json', help='Write the report as JSON, too.')
     ] = None,
@@ -40,16 +46,31 @@ def doctor(
     """
     Say what is installed, what works, and what to do.
 
-    Every backend loads the network and is timed. The status is 0 if at least one of them works.
+    Every backend loads the network and is timed. The status is 0 if at least one of them works;
+    with --gpu, if everything on the GPU does.
     """
-    with console.status('trying every backend'):
-        report = examine(model, StoreReader(Path(store) if store else None))
+    reader = StoreReader(Path(store) if store else None)
+    with console.status('building and measuring' if gpu else 'trying every backend'):
+        on_gpu = examine_gpu(model, reader) if gpu else []
+        # After the builds, so that TensorRT is tried with its plan.
+        report = [*examine(model, reader), *on_gpu]
     works = any(f.state == look.OK and f.name in {b.name for b in BACKENDS} for f in report)
     show(report, works)
     if json_file is not None:
         write(json_file, report, works)
-    if not works:
+    broken = any(finding.state == look.PROBLEM for finding in on_gpu)
+    if gpu:
+        console.print('GPU: [bold red]fail[/]' if broken else 'GPU: [bold green]pass[/]')
+    if not works or broken:
         raise typer.Exit(1)
+
+
+def examine_gpu(model: str, store: StoreReader) -> list[look.Finding]:
+    """Look at the GPU, and at what TensorRT makes of the network there."""
+    from mono_depth_ros.cli.gpu_findings import look_at_gpu
+
+    _, path = look.look_at_networks(model)
+    return look_at_gpu(path, store)
 
 
 def examine(model: str, store: StoreReader) -> list[look.Finding]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata, util
 import json
 import os
@@ -54,12 +54,17 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: what was looked at, how it is, and what to do about it."""
+    """
+    One line of the report: what was looked at, how it is, and what to do about it.
+
+    ``numbers`` are those in ``value`` again, for programs.
+    """
 
     name: str
     state: str
     value: str
     remedy: str = ''
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 def version_of(*distributions: str) -> str:
