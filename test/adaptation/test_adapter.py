@@ -1,0 +1,326 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The adapter: what each mode trains and changes, that seeds decide, and what faults cost."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from mono_depth_ros.adaptation.adapter import Adapter, restore_weights
+from mono_depth_ros.adaptation.batches import (
+    augment_as_paper,
+    BatchMaker,
+    images_to_tensor,
+    view_maps,
+    Window,
+)
+from mono_depth_ros.adaptation.config import AdapterConfig, MODES
+from mono_depth_ros.adaptation.losses import anchor_loss
+from mono_depth_ros.adaptation.recipes import recipe_for
+from mono_depth_ros.errors import DatasetError, ModelError
+from mono_depth_ros.source.pool import Sample
+
+TRAINED = [mode for mode in MODES if mode not in ('none', 'bn')]
+
+
+def start(tiny, samples, frames, mode, *, anchored=False, changes=None, **settings):
+    """Return an adapter and its batches."""
+    config = AdapterConfig(mode=mode, batch=2, **settings)
+    recipe = replace(recipe_for(config, anchored=anchored), **(changes or {}))
+    adapter = Adapter(tiny, recipe, config, frames=frames)
+    return adapter, BatchMaker(samples, frames, tiny, recipe, batch=2, seed=config.seed)
+
+
+def run(tiny, samples, frames, mode, steps=3, **settings):
+    adapter, batches = start(tiny, samples, frames, mode, **settings)
+    losses = [adapter.step(batches.make(step)) for step in range(steps)]
+    return adapter, losses
+
+
+def changed(before, after):
+    """Return the names of weights and statistics that differ."""
+    other = after.state_dict()
+    return {
+        name
+        for name, value in before.state_dict().items()
+        if value.is_floating_point() and not torch.equal(value, other[name])
+    }
+
+
+@pytest.mark.parametrize('mode', TRAINED)
+def test_every_mode_makes_updates_with_finite_losses(tiny, samples, frames, mode):
+    adapter, losses = run(tiny, samples, frames, mode, steps=2)
+
+    assert (adapter.done, adapter.skipped) == (2, 0)
+    assert all(np.isfinite(value) for row in losses for value in row.values())
+    assert changed(tiny, adapter.candidate())
+
+
+def test_no_adaptation_changes_nothing(tiny, samples, frames):
+    adapter, _ = start(tiny, samples, frames, 'none')
+
+    assert not changed(tiny, adapter.candidate())
+
+
+def test_bn_blends_the_batch_statistics_and_nothing_else(tiny, samples, frames):
+    half, _ = start(tiny, samples, frames, 'bn', bn_weight=0.5)
+    full, _ = start(tiny, samples, frames, 'bn', bn_weight=1.0)
+
+    names = changed(tiny, half.candidate())
+    assert names
+    assert all('running' in name for name in names)
+    for name in names:
+        mean = (tiny.state_dict()[name] + full.candidate().state_dict()[name]) / 2
+        torch.testing.assert_close(half.candidate().state_dict()[name], mean)
+
+
+def test_full_bn_weight_normalises_the_target(tiny, samples, frames):
+    adapter, _ = start(tiny, samples, frames[:8], 'bn', bn_weight=1.0)
+
+    stem = adapter.candidate().stem
+    seen = stem[0](images_to_tensor([frame.rgb for frame in frames[:8]], (64, 96)))
+
+    torch.testing.assert_close(stem[1].running_mean, seen.detach().mean((0, 2, 3)))
+
+
+def test_paper_trains_conv10_to_13_and_lets_all_batch_statistics_drift(tiny, samples, frames):
+    adapter, losses = run(tiny, samples, frames, 'paper')
+
+    names = changed(tiny, adapter.candidate())
+    weights = {name for name in names if 'running' not in name}
+    assert {name.split('.')[1] for name in weights} == {'9', '10', '11', '12'}
+    assert all(name.startswith('encoder.') for name in weights)
+    assert any(name.startswith('decoder.') and 'running' in name for name in names)
+    assert set(losses[0]) == {
+        'discriminator',
+        'adversarial depth',
+        'adversarial latent',
+        'latent',
+        'total',
+    }
+
+
+def test_the_total_of_paper_is_l_enc(tiny, samples, frames):
+    _, (first, *_) = run(tiny, samples, frames, 'paper', steps=1)
+
+    both = first['adversarial depth'] + first['adversarial latent']
+    assert first['total'] == pytest.approx(both + 0.7 * first['latent'], rel=1e-5)
+
+
+def test_lean_keeps_the_blended_statistics_frozen(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'lean')
+    blended = adapter.candidate()
+
+    for step in range(2):
+        adapter.step(batches.make(step))
+
+    assert all('running' not in name for name in changed(blended, adapter.network))
+    assert any('running' in name for name in changed(tiny, blended))
+
+
+def test_what_leaves_lean_is_the_average(tiny, samples, frames):
+    adapter, _ = run(tiny, samples, frames, 'lean', ema=0.9)
+
+    assert not changed(adapter.average, adapter.candidate())
+    assert changed(adapter.network, adapter.candidate())
+
+
+def test_the_adversarial_terms_rise_slowly_in_lean(tiny, samples, frames):
+    _, (first, *_) = run(tiny, samples, frames, 'lean', steps=1)
+
+    rest = 0.7 * first['latent'] + first['replay'] + 0.1 * first['teacher']
+    both = first['adversarial depth'] + first['adversarial latent']
+    assert first['total'] == pytest.approx(both / 50 + rest, rel=1e-4)
+
+
+@pytest.mark.parametrize('mode', ['auto', 'paper'])
+def test_equal_seeds_give_equal_weights(tiny, samples, anchored_frames, mode):
+    options = {'anchored': mode == 'auto', 'steps': 2}
+
+    torch.manual_seed(1)
+    first, _ = run(tiny, samples, anchored_frames, mode, seed=5, **options)
+    torch.manual_seed(2)
+    again, _ = run(tiny, samples, anchored_frames, mode, seed=5, **options)
+    other, _ = run(tiny, samples, anchored_frames, mode, seed=6, **options)
+
+    assert not changed(first.candidate(), again.candidate())
+    assert changed(first.candidate(), other.candidate())
+
+
+def test_an_anchor_corrects_the_scale(tiny, samples, anchored_frames):
+    far = [
+        replace(frame, points=frame.points * np.float32([1, 1, 2])) for frame in anchored_frames
+    ]
+    images = images_to_tensor([frame.rgb for frame in far], (64, 96))
+    points = torch.from_numpy(np.stack([frame.points for frame in far]))
+
+    adapter, _ = run(
+        tiny, samples, far, 'auto', 15, anchored=True, learning_rate=3e-3, ema=0.5, max_drift=1.0
+    )
+
+    before, after = (
+        anchor_loss(network.log_depth(images)[0], points).item()
+        for network in (tiny, adapter.candidate())
+    )
+    assert after < 0.8 * before
+
+
+def test_consistency_does_not_run_away_in_scale(tiny, samples, frames):
+    images = images_to_tensor([frame.rgb for frame in frames], (64, 96))
+
+    only = {'replay': 0.0}  # which alone pulls towards the scale of the source
+
+    adapter, losses = run(tiny, samples, frames, 'consistency', 12, ema=0.5, changes=only)
+
+    before, after = (net.log_depth(images)[0].mean() for net in (tiny, adapter.candidate()))
+    assert abs(after - before) < 0.05
+    assert losses[-1]['consistency'] > 0
+
+
+def test_reset_goes_back_to_the_start(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'auto')
+    first = adapter.step(batches.make(0))
+
+    adapter.reset()
+
+    assert not changed(tiny, adapter.candidate())
+    assert adapter.done == 0
+    assert adapter.step(batches.make(0)) == first
+
+
+def test_the_drift_is_limited(tiny, samples, frames):
+    adapter, _ = run(tiny, samples, frames, 'replay', learning_rate=0.1, max_drift=0.02)
+
+    assert adapter.drift() == pytest.approx(0.02, rel=1e-3)
+
+
+def test_drift_is_measured_from_the_source_and_not_from_the_start(tiny, samples, frames):
+    first, _ = run(tiny, samples, frames, 'replay', learning_rate=0.01)
+    config = AdapterConfig(mode='replay', restore=0.0)
+
+    second = Adapter(
+        tiny, recipe_for(config, anchored=False), config, start=first.network.requires_grad_(False)
+    )
+
+    assert second.drift() == pytest.approx(first.drift(), rel=1e-4)
+
+
+def test_a_share_of_the_weights_is_restored(tiny, samples, frames):
+    adapter, _ = run(tiny, samples, frames, 'replay', learning_rate=0.01)
+    network = adapter.network
+
+    restore_weights(network, tiny, 0.25, seed=0)
+
+    name = 'encoder.12.3.weight'
+    same = (network.state_dict()[name] == tiny.state_dict()[name]).float().mean()
+    assert same == pytest.approx(0.25, abs=0.03)
+
+
+def test_an_update_without_a_finite_loss_is_skipped_and_counted(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'paper')
+    batch = batches.make(0)
+    broken = replace(batch, target_rgb=torch.full_like(batch.target_rgb, torch.nan))
+
+    adapter.step(broken)
+
+    assert adapter.skipped == 1
+    assert not changed(tiny, adapter.candidate())
+    adapter.step(batch)
+    assert adapter.skipped == 1
+
+
+def test_losses_that_stay_broken_end_it(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'lean', max_skipped=3)
+    batch = batches.make(0)
+    broken = replace(batch, target_rgb=torch.full_like(batch.target_rgb, torch.nan))
+
+    with pytest.raises(ModelError, match='3 updates in a row were not finite'):
+        for _ in range(5):
+            adapter.step(broken)
+
+
+def test_memory_of_cached_outputs_is_bounded_by_the_images(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'lean')
+
+    for step in range(7):
+        adapter.step(batches.make(step))
+
+    assert len(adapter._latents) <= len(samples) + len(frames)
+
+
+def test_a_hole_in_the_labels_does_not_tell_the_domains_apart(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'lean')
+    batch = batches.make(0)
+    batch.source_depth[:, :20] = torch.nan
+
+    source, target = adapter._pairs(batch, torch.zeros_like(batch.source_depth))
+
+    assert source[:, 3, :20].abs().max() == target[:, 3, :20].abs().max() == 0
+    assert 0 < source[:, 3].max() <= 1
+    torch.testing.assert_close(target[:, 3, 20:], torch.full_like(target[:, 3, 20:], 1 / 10))
+
+
+def test_the_sky_is_as_far_as_it_gets(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'lean')
+    batch = batches.make(0)
+    batch.source_depth[:] = torch.inf
+
+    source, _ = adapter._pairs(batch, torch.zeros_like(batch.source_depth))
+
+    assert source[:, 3].unique().tolist() == [1.0]
+
+
+def test_batches_are_balanced_and_go_through_all_images(tiny, samples, frames):
+    _, batches = start(tiny, samples, frames, 'auto')
+
+    made = [batches.make(step) for step in range(5)]
+
+    assert sorted(index for batch in made for index in batch.target_index) == list(range(10))
+    assert {len(batch.target_rgb) for batch in made} == {len(made[0].source_rgb)} == {2}
+
+
+def test_points_refer_to_the_focal_length_of_the_network(tiny, samples, anchored_frames):
+    camera = anchored_frames[0].camera
+    wide = replace(camera, fx=camera.fx / 2, fy=camera.fy / 2)
+    frames = [replace(frame, camera=wide) for frame in anchored_frames]
+    _, batches = start(tiny, samples, frames, 'auto', anchored=True)
+
+    batch = batches.make(0)
+
+    points = frames[batch.target_index[0]].points
+    np.testing.assert_allclose(batch.points[0, :, 2], 2 * points[:, 2], rtol=1e-6)
+
+
+def test_a_mode_that_needs_the_source_says_so(tiny, frames):
+    with pytest.raises(DatasetError, match='needs the source pack'):
+        start(tiny, [], frames, 'lean')
+
+
+def test_no_target_image_is_said(tiny, samples):
+    with pytest.raises(DatasetError, match='no target image'):
+        start(tiny, samples, [], 'lean')
+
+
+def test_a_map_looks_through_a_window_as_an_image_does():
+    rows, columns = 64, 96
+    ramp = torch.arange(columns).float().expand(rows, columns)[None]
+
+    view = view_maps(ramp, [Window(8, 24, 32, 48, True)])[0]
+
+    assert view.shape == (rows, columns)
+    assert view[0, 0] == pytest.approx(24 + 47, abs=0.5)
+    assert view[0, -1] == pytest.approx(24, abs=0.5)
+
+
+def test_the_paper_scales_image_and_depth_together(samples):
+    grey = Sample(samples[0].rgb, samples[0].depth, samples[0].semantics, 100.0)
+
+    augmented = augment_as_paper(grey, np.random.default_rng(0))
+
+    assert 100 <= augmented.focal <= 150
+    known = np.isfinite(augmented.depth)
+    assert known.mean() > 0.9
+    assert set(np.unique(augmented.depth[known])) <= set(np.unique(grey.depth))
