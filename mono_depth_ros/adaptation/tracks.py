@@ -1,0 +1,257 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Metric points from motion: corners tracked through images whose poses are known.
+
+Corners are followed from image to image (KLT, Lucas and Kanade 1981, forwards and back again),
+and the rays of each track are intersected. Known poses make the points metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+from mono_depth_ros.camera import PinholeCamera
+import numpy as np
+from numpy.typing import NDArray
+
+_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
+
+
+@dataclass(frozen=True)
+class TrackLimits:
+    """
+    Which corners are followed, and which tracks become points.
+
+    Attributes
+    ----------
+    corners : int
+        Corners followed at once.
+    spacing : int
+        Least distance between them [px].
+    max_return : float
+        Largest distance from where it started after going forwards and back [px].
+    min_views : int
+        Images that must have seen it.
+    min_parallax : float
+        Least angle between two of its rays [degrees].
+    max_reprojection : float
+        Largest distance between a point and where a view saw it [px]; views beyond are left out
+        once, and the rest is fitted again.
+    min_depth, max_depth : float
+        Range of points [m].
+
+    """
+
+    corners: int = 800
+    spacing: int = 7
+    max_return: float = 0.7
+    min_views: int = 3
+    min_parallax: float = 1.5
+    max_reprojection: float = 1.5
+    min_depth: float = 0.2
+    max_depth: float = 20.0
+
+
+@dataclass(frozen=True)
+class PosedImage:
+    """A grey or colour image (H, W[, 3]) uint8 and the pose (4, 4) of its optical frame."""
+
+    image: NDArray[np.uint8]
+    world_from_camera: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Views:
+    """Every sighting of every track: track and image number, u, v."""
+
+    track: NDArray[np.int64]
+    image: NDArray[np.int64]
+    uv: NDArray[np.float64]
+
+    def where(self, chosen: NDArray[np.bool_]) -> _Views:
+        return _Views(self.track[chosen], self.image[chosen], self.uv[chosen])
+
+
+def triangulate(
+    images: Iterable[PosedImage], camera: PinholeCamera, limits: TrackLimits | None = None
+) -> list[NDArray[np.float32]]:
+    """
+    Find metric points in images of one camera whose poses are known.
+
+    Parameters
+    ----------
+    images : iterable of PosedImage
+        In the order they were taken, near enough that corners can be followed.
+    camera : PinholeCamera
+        Intrinsics of all of them.
+    limits : TrackLimits, optional
+        What counts.
+
+    Returns
+    -------
+    list of np.ndarray, shape (N, 3), float32
+        For each image u, v [px] and depth [m] of the points it sees.
+
+    """
+    limits = limits or TrackLimits()
+    views, poses = _follow(images, limits)
+    points: list[NDArray[np.float32]] = [np.zeros((0, 3), np.float32) for _ in poses]
+    if not len(views.track):
+        return points
+    stacked = np.stack(poses)
+    views, world = _fit(views, stacked, camera, limits)
+    depth = _in_camera(world[views.track], stacked[views.image])[:, 2]
+    for number in np.unique(views.image):
+        seen = views.image == number
+        points[number] = np.column_stack([views.uv[seen], depth[seen]]).astype(np.float32)
+    return points
+
+
+def _follow(
+    images: Iterable[PosedImage], limits: TrackLimits
+) -> tuple[_Views, list[NDArray[np.float64]]]:
+    """Follow corners through the images; lost ones are replaced by new ones."""
+    poses: list[NDArray[np.float64]] = []
+    sightings: list[tuple[NDArray[np.int64], int, NDArray[np.float32]]] = []
+    before: NDArray[np.uint8] | None = None
+    corners, names = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
+    named = 0
+    for number, posed in enumerate(images):
+        grey = (
+            posed.image if posed.image.ndim == 2 else cv2.cvtColor(posed.image, cv2.COLOR_RGB2GRAY)
+        )
+        grey = np.ascontiguousarray(grey, np.uint8)
+        if before is not None and len(corners):
+            corners, found = _track(before, grey, corners, limits)
+            corners, names = corners[found], names[found]
+        fresh = _new_corners(grey, corners, limits)
+        names = np.concatenate([names, named + np.arange(len(fresh))])
+        corners = np.concatenate([corners, fresh])
+        named += len(fresh)
+        sightings.append((names, number, corners))
+        poses.append(np.asarray(posed.world_from_camera, np.float64))
+        before = grey
+    views = _Views(
+        np.concatenate([names for names, _, _ in sightings] or [np.zeros(0, np.int64)]),
+        np.concatenate(
+            [np.full(len(names), n) for names, n, _ in sightings] or [np.zeros(0, np.int64)]
+        ),
+        np.concatenate([uv for _, _, uv in sightings] or [np.zeros((0, 2), np.float32)]).astype(
+            np.float64
+        ),
+    )
+    return views, poses
+
+
+def _track(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    corners: NDArray[np.float32],
+    limits: TrackLimits,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Follow corners to the next image and back; say which came back to where they were."""
+    options = {'winSize': (21, 21), 'maxLevel': 4, 'criteria': _CRITERIA}
+    start = corners.reshape(-1, 1, 2)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)  # type: ignore
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None, **options)  # type: ignore
+    distance = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
+    uv = moved.reshape(-1, 2)
+    inside = ((uv >= 0) & (uv <= np.array(after.shape[::-1]) - 1)).all(1)
+    kept = (found.ravel() == 1) & (returned.ravel() == 1) & (distance < limits.max_return) & inside
+    return uv.astype(np.float32), kept
+
+
+def _new_corners(
+    grey: NDArray[np.uint8], corners: NDArray[np.float32], limits: TrackLimits
+) -> NDArray[np.float32]:
+    """Find corners away from those followed already, to make up their number."""
+    wanted = limits.corners - len(corners)
+    if wanted <= 0:
+        return np.zeros((0, 2), np.float32)
+    free = np.full(grey.shape, 255, np.uint8)
+    for u, v in corners.round().astype(int).tolist():
+        cv2.circle(free, (u, v), limits.spacing, 0, -1)
+    found = cv2.goodFeaturesToTrack(grey, wanted, 0.01, limits.spacing, mask=free)
+    return np.asarray(np.zeros((0, 2)) if found is None else found, np.float32).reshape(-1, 2)
+
+
+def _fit(
+    views: _Views, poses: NDArray[np.float64], camera: PinholeCamera, limits: TrackLimits
+) -> tuple[_Views, NDArray[np.float64]]:
+    """Intersect the rays of each track; return the views that agree and the points (T, 3)."""
+    rays = np.column_stack(
+        [
+            (views.uv[:, 0] - camera.cx) / camera.fx,
+            (views.uv[:, 1] - camera.cy) / camera.fy,
+            np.ones(len(views.uv)),
+        ]
+    )
+    directions = np.einsum('nij,nj->ni', poses[views.image, :3, :3], rays)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    for _ in range(2):
+        world, wide = _intersect(views, directions, poses, limits)
+        local = _in_camera(world[views.track], poses[views.image])
+        error = _reprojection(local, views.uv, camera)
+        good = wide[views.track] & (error < limits.max_reprojection)
+        good &= (local[:, 2] > limits.min_depth) & (local[:, 2] < limits.max_depth)
+        views, directions = views.where(good), directions[good]
+        if not len(views.track):
+            break
+        count = np.bincount(views.track, minlength=len(world))
+        kept = count[views.track] >= limits.min_views
+        views, directions = views.where(kept), directions[kept]
+    return views, world
+
+
+def _intersect(
+    views: _Views, directions: NDArray[np.float64], poses: NDArray[np.float64], limits: TrackLimits
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """
+    Find the point nearest to all rays of each track, ``sum (I - d d^T) (X - o) = 0``.
+
+    Returns the points (T, 3), and which have enough views and parallax.
+    """
+    tracks = int(views.track.max()) + 1
+    origins = poses[views.image, :3, 3]
+    project = np.eye(3) - directions[:, :, None] * directions[:, None, :]
+    a, b, total = np.zeros((tracks, 3, 3)), np.zeros((tracks, 3)), np.zeros((tracks, 3))
+    np.add.at(a, views.track, project)
+    np.add.at(b, views.track, np.einsum('nij,nj->ni', project, origins))
+    np.add.at(total, views.track, directions)
+    count = np.bincount(views.track, minlength=tracks)
+    # Largest angle to the mean ray, about half of the largest between two rays.
+    mean = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    cosine = np.ones(tracks)
+    np.minimum.at(cosine, views.track, np.einsum('ni,ni->n', directions, mean[views.track]))
+    wide = np.degrees(np.arccos(np.clip(cosine, -1, 1))) * 2 >= limits.min_parallax
+    wide &= count >= limits.min_views
+    world = np.full((tracks, 3), np.inf)
+    if wide.any():
+        world[wide] = np.linalg.solve(a[wide], b[wide][..., None])[..., 0]
+    return world, wide
+
+
+def _in_camera(
+    world: NDArray[np.float64], world_from_camera: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Express points (N, 3) of the world in the optical frames (N, 4, 4)."""
+    with np.errstate(invalid='ignore'):
+        return np.asarray(
+            np.einsum(
+                'nji,nj->ni', world_from_camera[:, :3, :3], world - world_from_camera[:, :3, 3]
+            )
+        )
+
+
+def _reprojection(
+    local: NDArray[np.float64], uv: NDArray[np.float64], camera: PinholeCamera
+) -> NDArray[np.float64]:
+    """Distance [px] between where points (N, 3) of the optical frame are and were seen."""
+    with np.errstate(invalid='ignore', divide='ignore'):
+        u = camera.fx * local[:, 0] / local[:, 2] + camera.cx
+        v = camera.fy * local[:, 1] / local[:, 2] + camera.cy
+        error = np.hypot(u - uv[:, 0], v - uv[:, 1])
+    return np.where(np.isfinite(error), error, np.inf)

@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Anchors: metric points of a sensor, of motion, and of the floor under the camera."""
+
+from mono_depth_ros.adaptation.anchors import (
+    fit_floor,
+    floor_points,
+    points_from_depth,
+    points_from_xyz,
+    robust_scale,
+    static_map,
+)
+from mono_depth_ros.adaptation.tracks import PosedImage, triangulate
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.errors import ShapeError
+import numpy as np
+import pytest
+
+CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
+
+
+def test_points_of_a_depth_image_are_where_it_was_measured():
+    depth = np.full((96, 128), np.nan, np.float32)
+    depth[10, 20], depth[50, 60], depth[1, 2], depth[3, 4] = 1.5, 2.5, 0.0, 90.0
+
+    points = points_from_depth(depth)
+
+    np.testing.assert_allclose(points, [[20, 10, 1.5], [60, 50, 2.5]])
+
+
+def test_points_of_a_depth_image_are_spread_over_it():
+    points = points_from_depth(np.ones((96, 128), np.float32), count=100)
+
+    assert len(points) == 100
+    assert points[:, 1].min() == 0
+    assert points[:, 1].max() == 95
+
+
+def test_a_depth_image_without_a_measurement_has_no_points():
+    assert points_from_depth(np.full((4, 4), np.nan, np.float32)).shape == (0, 3)
+
+
+def test_range_points_are_projected_and_those_out_of_view_left_out():
+    xyz = np.array([[0.0, 0.0, 2.0], [1.0, 0.5, 4.0], [9.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
+
+    points = points_from_xyz(xyz, CAMERA)
+
+    np.testing.assert_allclose(points, [[63.5, 47.5, 2.0], [93.5, 62.5, 4.0]])
+
+
+def test_points_must_be_points():
+    with pytest.raises(ShapeError, match=r'must be \(N, 3\)'):
+        points_from_xyz(np.zeros((3, 2)), CAMERA)
+
+
+def floor_depth(height, pitch_degrees, roll_degrees=0.0, wall=5.0):
+    """Return the depth of a floor below a tilted camera, with a wall behind it."""
+    pitch, roll = np.radians([pitch_degrees, roll_degrees])
+    normal = -np.array([np.sin(roll) * np.cos(pitch), np.cos(roll) * np.cos(pitch), np.sin(pitch)])
+    v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
+    rays = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones_like(u)])
+    slope = np.tensordot(normal, rays, 1)
+    with np.errstate(divide='ignore'):
+        depth = np.where(slope < -1e-6, -height / slope, np.inf)
+    return np.minimum(depth, wall).astype(np.float32), normal
+
+
+@pytest.mark.parametrize(('pitch', 'roll'), [(10, 0), (30, 5), (0, -10)])
+def test_the_floor_is_fitted_whatever_the_tilt(pitch, roll):
+    depth, normal = floor_depth(0.6, pitch, roll)
+
+    plane = fit_floor(depth, CAMERA)
+
+    assert plane.height == pytest.approx(0.6, rel=0.01)
+    np.testing.assert_allclose(plane.normal, normal, atol=0.01)
+
+
+def test_clutter_and_noise_on_the_floor_are_left_out():
+    rng = np.random.default_rng(0)
+    depth, _ = floor_depth(0.6, 15)
+    depth *= rng.normal(1, 0.01, depth.shape).astype(np.float32)
+    depth[70:96, 40:70] = 0.8  # a box
+
+    plane = fit_floor(depth, CAMERA)
+
+    assert plane.height == pytest.approx(0.6, rel=0.02)
+
+
+def test_a_wall_is_no_floor():
+    assert fit_floor(np.full((96, 128), 2.0, np.float32), CAMERA) is None
+    assert floor_points(np.full((96, 128), 2.0, np.float32), CAMERA, 0.5).shape == (0, 3)
+
+
+def test_a_known_height_gives_the_floor_its_metres():
+    true, _ = floor_depth(0.6, 15)
+    predicted = true * 1.7
+
+    points = floor_points(predicted, CAMERA, 0.6)
+
+    assert len(points) > 100
+    u, v = points[:, :2].astype(int).T
+    np.testing.assert_allclose(points[:, 2], true[v, u], rtol=0.02)
+
+
+def test_the_scale_of_most_points_wins():
+    true = np.linspace(1, 5, 101)
+    predicted = true / 1.3
+    predicted[:30] *= 9
+
+    assert robust_scale(predicted, true) == pytest.approx(1.3)
+
+
+def test_a_static_map_follows_a_quadratic_place():
+    v, u = np.mgrid[:48, :64]
+    true = np.exp(0.5 + 0.8 * (u / 64 - 0.5) ** 2 - 0.9 * (v / 48 - 0.5)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    rows, columns = rng.integers(0, 48, 300), rng.integers(0, 64, 300)
+    points = np.stack([columns, rows, true[rows, columns]], 1).astype(np.float32)
+    points[:30, 2] *= 5  # outliers
+
+    fitted = static_map([points[:100], points[100:]], (48, 64))
+
+    np.testing.assert_allclose(fitted, true, rtol=0.03)
+
+
+def test_a_static_map_needs_points():
+    with pytest.raises(ShapeError, match='at least 12 points, got 3'):
+        static_map([np.ones((3, 3), np.float32)], (48, 64))
+
+
+def textured_plane(distance, poses):
+    """Render a fronto-parallel textured plane ``distance`` metres ahead of the first pose."""
+    import cv2
+
+    rng = np.random.default_rng(0)
+    texture = cv2.resize(rng.integers(0, 256, (60, 80), np.uint8), (640, 480))
+    v, u = np.mgrid[: CAMERA.height, : CAMERA.width].astype(np.float64)
+    images = []
+    for pose in poses:
+        rays = np.stack(
+            [(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones_like(u)], -1
+        )
+        rays = rays @ pose[:3, :3].T
+        reach = (distance - pose[2, 3]) / rays[..., 2]
+        x, y = (pose[i, 3] + reach * rays[..., i] for i in (0, 1))
+        maps = [(axis * 120 + offset).astype(np.float32) for axis, offset in ((x, 320), (y, 240))]
+        images.append(cv2.remap(texture, *maps, cv2.INTER_LINEAR))
+    return images
+
+
+def test_tracked_corners_of_a_moving_camera_are_metric():
+    poses = [np.eye(4) for _ in range(6)]
+    for number, pose in enumerate(poses):
+        pose[:3, 3] = [0.05 * number, 0.02 * number, 0.01 * number]
+    images = textured_plane(2.0, poses)
+
+    found = triangulate([PosedImage(i, p) for i, p in zip(images, poses, strict=True)], CAMERA)
+
+    points = np.concatenate(found)
+    truth = np.concatenate(
+        [np.full(len(part), 2.0 - pose[2, 3]) for part, pose in zip(found, poses, strict=True)]
+    )
+    assert min(len(part) for part in found) > 10
+    error = np.abs(points[:, 2] / truth - 1)
+    assert np.median(error) < 0.02
+    assert np.percentile(error, 95) < 0.1
+
+
+def test_a_camera_that_only_turns_sees_no_depth():
+    poses = [np.eye(4) for _ in range(4)]
+    for number, pose in enumerate(poses):
+        angle = 0.02 * number
+        c, s = np.cos(angle), np.sin(angle)
+        pose[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
+    images = textured_plane(2.0, poses)
+
+    found = triangulate([PosedImage(i, p) for i, p in zip(images, poses, strict=True)], CAMERA)
+
+    assert [len(part) for part in found] == [0, 0, 0, 0]
+
+
+def test_no_image_gives_no_points():
+    assert triangulate([], CAMERA) == []
+
+
+def test_the_kitchen_has_the_points_that_were_measured_before(kitchen):
+    from mono_depth_ros.frames import open_frames
+
+    frames = [frame for frame, _ in zip(open_frames(kitchen), range(40))]  # noqa: B905
+
+    found = triangulate(
+        [PosedImage(frame.rgb, frame.world_from_camera) for frame in frames], frames[0].camera
+    )
+
+    errors = []
+    for points, frame in zip(found, frames, strict=True):
+        u, v = points[:, :2].round().astype(int).T
+        errors.append(points[:, 2] / frame.depth[v.clip(0, 479), u.clip(0, 639)] - 1)
+    error = np.concatenate(errors)
+    error = error[np.isfinite(error)]
+    assert len(error) > 40 * 80
+    assert np.median(np.abs(error)) < 0.06
+    assert abs(np.median(error)) < 0.03
