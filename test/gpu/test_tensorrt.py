@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""TensorRT and CUDA themselves, on a real GPU; elsewhere these tests are skipped and say why."""
+
+from mono_depth_ros.cli.gpu_probe import images, reference_depths
+from mono_depth_ros.engine.plan_build import PlanBuild
+from mono_depth_ros.engine.select import load_engine
+from mono_depth_ros.errors import PlanMissingError
+from mono_depth_ros.model.registry import shipped_models
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.gpu
+# Mean relative difference to float32.
+ALLOWED = {'fp16': 0.01, 'fp32': 0.001}
+
+
+@pytest.fixture(scope='module')
+def cuda():
+    """Return torch if it sees a GPU."""
+    torch = pytest.importorskip('torch', reason='torch is not installed')
+    if not torch.cuda.is_available():
+        pytest.skip('torch sees no CUDA GPU')
+    return torch
+
+
+@pytest.fixture(scope='module')
+def tensorrt():
+    """Return the module that needs TensorRT, pycuda and a GPU."""
+    pytest.importorskip('pycuda.driver', reason='pycuda is not installed')
+    module = pytest.importorskip(
+        'mono_depth_ros.engine.tensorrt_engine',
+        reason='TensorRT is not installed',
+        exc_type=ImportError,
+    )
+    try:
+        module.first_gpu()
+    except Exception as error:
+        pytest.skip(f'no usable GPU: {error}')
+    return module
+
+
+@pytest.fixture(scope='module')
+def engines(tmp_path_factory):
+    return tmp_path_factory.mktemp('store') / 'engines'
+
+
+@pytest.fixture(scope='module')
+def network():
+    return shipped_models()['indoor']
+
+
+def load(network, engines, precision='fp16'):
+    return load_engine(network, 'tensorrt', precision=precision, engines_path=engines)
+
+
+@pytest.mark.parametrize('precision', ALLOWED)
+def test_tensorrt_agrees_with_the_reference(tensorrt, network, engines, precision):
+    PlanBuild(network, None, precision, engines_path=engines).run()
+    engine = load(network, engines, precision)
+    frames = images(engine.input_size)
+    _, expected = reference_depths(network, frames)
+
+    errors = [
+        np.abs(engine.infer(f) / depth - 1) for f, depth in zip(frames, expected, strict=True)
+    ]
+
+    assert np.mean(errors) < ALLOWED[precision]
+    engine.close()
+
+
+def test_a_second_build_is_a_cache_hit(tensorrt, network, engines):
+    PlanBuild(network, engines_path=engines).run()
+
+    assert not PlanBuild(network, engines_path=engines).run().built
+
+
+def test_garbage_with_a_record_is_refused_and_built_again(tensorrt, network, engines):
+    from mono_depth_ros.engine.plans import PlanFolder
+
+    plan = PlanBuild(network, None, 'fp16', engines_path=engines).run()
+    PlanFolder(engines).write(plan.path, b'no plan' * 1000, {})
+
+    with pytest.raises(PlanMissingError, match='built again'):
+        load(network, engines)
+
+    assert PlanBuild(network, None, 'fp16', engines_path=engines).run().built
+
+
+def test_two_hundred_reloads_take_no_memory(tensorrt, network, engines):
+    PlanBuild(network, engines_path=engines).run()
+    gpu = tensorrt.first_gpu()
+    engine, free = load(network, engines), []
+    rgb = images(engine.input_size)[0]
+
+    for _ in range(200):
+        following = load(network, engines)
+        engine.infer(rgb)
+        engine.close()
+        engine = following
+        free.append(gpu.free_memory())
+    engine.close()
+
+    assert abs(free[-1] - free[20]) < 16 << 20
+
+
+def test_torch_and_tensorrt_share_the_gpu(tensorrt, cuda, network, engines):
+    PlanBuild(network, engines_path=engines).run()
+    ours, theirs = load(network, engines), load_engine(network, 'torch')
+
+    for rgb in images(ours.input_size):
+        difference = np.abs(ours.infer(rgb) / theirs.infer(rgb) - 1)
+        assert difference.mean() < 0.02
+    ours.close()
+
+    assert np.isfinite(theirs.infer(rgb)).all()
+    theirs.close()
+
+
+def test_torch_in_half_precision_agrees_with_the_reference(cuda, network):
+    engine = load_engine(network, 'torch', precision='fp16')
+    frames = images(engine.input_size)
+    _, expected = reference_depths(network, frames)
+
+    errors = [
+        np.abs(engine.infer(f) / depth - 1) for f, depth in zip(frames, expected, strict=True)
+    ]
+
+    assert np.mean(errors) < ALLOWED['fp16']
+    engine.close()
+
+
+def test_the_cuda_graph_of_torch_computes_what_its_kernels_do(cuda, network, monkeypatch):
+    from mono_depth_ros.engine.torch_engine import TorchEngine
+
+    graph = load_engine(network, 'torch')
+    monkeypatch.setattr(TorchEngine, 'use_graph', False)
+    eager = load_engine(network, 'torch')
+
+    for rgb in images(graph.input_size):
+        np.testing.assert_allclose(graph.infer(rgb), eager.infer(rgb), rtol=1e-2)
+    assert graph._graph is not None
+    graph.close()
+    eager.close()
