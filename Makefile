@@ -48,7 +48,7 @@ test-jazzy: $(JAZZY)/.installed
 lint: $(VENV)/.lint
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	MYPYPATH=$(VENV)/tensorrt_types $(VENV)/bin/mypy
 
 clean:
 	rm -rf .venv .venv-ros $(JAZZY) build install log demo_output *.egg-info
@@ -81,6 +81,8 @@ else
 	@$(PIP) install -e '.[$(BACKENDS),bag,ros,test]'
 endif
 endif
+	@# Types only; without them the tests of the TensorRT double say that they skip.
+	-@$(VENV)/bin/python scripts/tensorrt_types.py
 	@touch $@
 
 $(JAZZY)/.installed: setup.py pyproject.toml
