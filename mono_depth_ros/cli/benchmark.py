@@ -128,7 +128,8 @@ def watch_memory(
             until.kill()
             raise MonoDepthError(f'the node ended with status {node.returncode}; see above')
         samples.append(resident_memory(node.pid))
-    settled = samples[min(10, len(samples) - 1)]
+    # A node that has just started still fills its buffers.
+    settled = samples[len(samples) // 4]
     return {'highest': max(samples), 'growth': samples[-1] - settled}
 
 
