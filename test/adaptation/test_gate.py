@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The gate: what is worse is refused, and for the right reason."""
+
+from dataclasses import replace
+import json
+
+import cv2
+from mono_depth_ros.adaptation.config import GateConfig
+from mono_depth_ros.adaptation.gate import (
+    Check,
+    Evidence,
+    judge,
+    spearman,
+    temporal_error,
+    Verdict,
+)
+from mono_depth_ros.adaptation.target_frame import TargetFrame
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.source.pool import Sample
+import numpy as np
+import pytest
+
+SIZE = (64, 96)
+CAMERA = PinholeCamera(80.0, 80.0, 47.5, 31.5, SIZE[1], SIZE[0])
+
+
+def photograph(seed):
+    """Return image and depth of a smooth scene; brightness tells depth."""
+    rng = np.random.default_rng(seed)
+    depth = cv2.resize(rng.uniform(1, 5, (8, 12)).astype(np.float32), SIZE[::-1])
+    level = np.round(40 * depth)
+    return np.repeat(level[..., None], 3, 2).astype(np.uint8), depth
+
+
+def network(rgb):
+    """Read depth from brightness, 20 % too far: a network with a fair shape and a wrong scale."""
+    return 1.2 * rgb[..., 0].astype(np.float32) / 40
+
+
+def frame(seed, points=0):
+    rgb, depth = photograph(seed)
+    rng = np.random.default_rng(seed)
+    u, v = rng.integers(0, SIZE[1], points), rng.integers(0, SIZE[0], points)
+    known = np.stack([u, v, depth[v, u]], 1).astype(np.float32).reshape(-1, 3)
+    before = np.ascontiguousarray(np.roll(rgb, 2, axis=1))
+    return TargetFrame(rgb, CAMERA, seed, known, before, held_out=True)
+
+
+def evidence(points=0, **settings):
+    samples = []
+    for seed in range(100, 106):
+        rgb, depth = photograph(seed)
+        samples.append(Sample(rgb, 1.2 * depth, np.zeros(SIZE, np.uint8), 80.0))
+    frames = [frame(seed, points) for seed in range(4)]
+    return Evidence(frames, samples, 80.0, 0.1, 10.0, **settings)
+
+
+def failures(candidate, seen=None, **settings):
+    verdict = judge(candidate, network, seen or evidence(), GateConfig(**settings))
+    return {check.name for check in verdict.failed}, verdict
+
+
+def test_the_network_in_use_passes_its_own_gate():
+    names, verdict = failures(network)
+
+    assert not names
+    assert verdict.accepted
+    assert verdict.reason == f'all {len(verdict.checks)} checks passed'
+
+
+def test_a_collapsed_candidate_is_refused_as_collapsed():
+    names, verdict = failures(lambda rgb: np.full(SIZE, 3.0, np.float32))
+
+    assert not verdict.accepted
+    assert {'spread ratio', 'rank correlation'} <= names
+    assert verdict.reason.startswith('depth collapsed to a constant (spread ratio 0, must be >= ')
+
+
+def test_a_drifted_scale_is_refused_as_drift():
+    seen = replace(evidence(), samples=[])
+
+    names, verdict = failures(lambda rgb: 1.3 * network(rgb), seen)
+
+    assert names == {'median shift'}
+    assert verdict.reason.startswith('the scale drifted (median shift 1.3, must be <= 1.1)')
+
+
+def test_the_scale_may_move_if_metric_points_agree():
+    seen = replace(evidence(points=40), samples=[])
+
+    names, verdict = failures(lambda rgb: network(rgb) / 1.2, seen)
+
+    assert not names
+    assert verdict.notes['points abs_rel before'] == pytest.approx(0.2, abs=0.02)
+
+
+def test_metric_points_decide_against_a_worse_candidate():
+    seen = replace(evidence(points=40), samples=[])
+
+    names, verdict = failures(lambda rgb: 1.05 * network(rgb), seen)
+
+    assert names == {'points abs_rel'}
+    assert 'worse at metric points' in verdict.reason
+
+
+def test_an_anchored_candidate_must_beat_one_factor():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(1, 0.08, SIZE).astype(np.float32)
+    seen = replace(evidence(points=40), samples=[], scale=1 / 1.2)
+
+    names, _ = failures(
+        lambda rgb: network(rgb) / 1.2 * noise, seen, max_flip_ratio=1e9, max_temporal_ratio=1e9
+    )
+    told, _ = failures(
+        lambda rgb: network(rgb) / 1.2 * noise,
+        seen,
+        max_flip_ratio=1e9,
+        max_temporal_ratio=1e9,
+        beat_controls=False,
+    )
+
+    assert names == {'points abs_rel, one factor'}
+    assert not told
+
+
+def test_few_points_decide_nothing():
+    names, verdict = failures(network, evidence(points=5), min_points=50)
+
+    assert not names
+    assert not any('points' in check.name for check in verdict.checks)
+
+
+def test_a_static_map_is_told_and_decides_nothing():
+    seen = evidence(points=40, static=photograph(0)[1])
+
+    _, verdict = failures(network, seen)
+
+    (check,) = (check for check in verdict.checks if 'static' in check.name)
+    assert not check.required
+    assert np.isfinite(check.threshold)
+
+
+def test_forgetting_the_source_is_refused():
+    def forgetful(rgb):
+        # Only source images are of this kind.
+        return network(rgb) * (
+            1.15 if any(np.array_equal(rgb, s.rgb) for s in seen.samples) else 1
+        )
+
+    seen = evidence()
+
+    names, verdict = failures(forgetful, seen)
+
+    assert 'source abs_rel rise' in names
+    assert 'it forgot the source' in verdict.reason
+
+
+def test_depth_that_is_not_finite_is_refused():
+    def holes(rgb):
+        depth = network(rgb)
+        depth[:2, :10] = np.nan
+        return depth
+
+    names, _ = failures(holes)
+
+    assert 'finite share' in names
+
+
+def test_another_order_of_near_and_far_is_refused():
+    names, _ = failures(lambda rgb: 7.5 - network(rgb))
+
+    assert 'rank correlation' in names
+
+
+def test_a_candidate_that_treats_left_and_right_differently_is_refused():
+    tilt = np.linspace(0.9, 1.1, SIZE[1], dtype=np.float32)
+
+    names, _ = failures(lambda rgb: network(rgb) * tilt)
+
+    assert 'flip ratio' in names
+
+
+def test_flicker_is_refused():
+    rng = np.random.default_rng(0)
+
+    def flickers(rgb):
+        return network(rgb) * rng.normal(1, 0.05, SIZE).astype(np.float32)
+
+    names, _ = failures(flickers)
+
+    assert 'temporal ratio' in names
+
+
+def test_depth_that_moves_with_the_image_does_not_flicker():
+    seen = frame(1)
+
+    steady = temporal_error(seen, network(seen.rgb), network(seen.before))
+    stuck = temporal_error(seen, network(seen.rgb), network(seen.rgb))
+
+    assert steady < 0.5 * stuck
+
+
+def test_rank_correlation_knows_order_only():
+    depth = photograph(0)[1]
+
+    assert spearman(depth, depth**3) == pytest.approx(1.0)
+    assert spearman(depth, -depth) == pytest.approx(-1.0)
+    assert spearman(depth, np.ones_like(depth)) == 0.0
+
+
+def test_a_check_without_a_number_never_passes():
+    assert not Check('x', float('nan'), 1.0, '<=', 'wrong').passed
+    assert not Check('x', float('nan'), 1.0, '>=', 'wrong').passed
+
+
+def test_nothing_checked_is_nothing_accepted():
+    assert not Verdict().accepted
+
+
+def test_a_verdict_is_json_with_every_number_and_threshold():
+    _, verdict = failures(lambda rgb: np.full(SIZE, np.nan, np.float32))
+
+    values = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
+
+    assert values['accepted'] is False
+    assert {'name', 'value', 'threshold', 'passed'} <= set(values['checks'][0])
