@@ -240,6 +240,8 @@ def probe(backend: str, version: str, model: Path) -> Finding:
         said = last.removeprefix('mono_depth_ros.errors.').split(': ', 1)[-1]
         if 'weights.safetensors' in said:
             return Finding(backend, NOTE, f'{version}, cannot run an imported network')
+        if 'no TensorRT plan' in said:
+            return Finding(backend, WARNING, f'{version}, no plan of this network yet', said)
         return Finding(backend, PROBLEM, f'{version} fails', said)
     result = json.loads(done.stdout.strip().splitlines()[-1])
     return Finding(

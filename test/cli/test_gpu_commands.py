@@ -8,6 +8,7 @@ from pathlib import Path
 import stat
 
 from mono_depth_ros.cli import gpu_findings
+from mono_depth_ros.cli.findings import probe
 from mono_depth_ros.cli.gpu_findings import look_at_driver, look_at_libraries
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.manifest import Manifest, METADATA_KEY
@@ -129,6 +130,13 @@ def test_a_wrong_option_says_what_is_right(run, network, words, reason):
 
     assert status == 1
     assert re.search(reason, errors)
+
+
+def test_a_plan_that_is_not_built_yet_is_no_fault(network):
+    finding = probe('tensorrt', '10.3.0', network)
+
+    assert finding.state == 'warning'
+    assert 'mono_depth build --model' in finding.remedy
 
 
 def doctor(run, network, tmp_path):
