@@ -1,0 +1,305 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One cycle: from collected frames to a new version in the store, or the reason why not.
+
+It runs in a child process (`python -m mono_depth_ros.adaptation.cycle`), takes its job from
+standard input, and tells its progress in lines of JSON. Whatever kills it, the store is as it was
+before or as it is after, since `VersionStore` writes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+import json
+import os
+from pathlib import Path
+import resource
+import shutil
+import sys
+import time
+from typing import Any
+
+from mono_depth_ros.adaptation.gate import Check, judge, Verdict
+from mono_depth_ros.adaptation.outcome import (
+    ADDED,
+    CycleJob,
+    FAILED,
+    Outcome,
+    PROMOTED,
+    REJECTED,
+    SKIPPED,
+)
+from mono_depth_ros.adaptation.session import (
+    adapt_network,
+    AdaptationRun,
+    anchor_to_floor,
+    gather_evidence,
+    predictor,
+    Report,
+    source_network,
+    source_samples,
+    split_frames,
+    split_samples,
+)
+from mono_depth_ros.adaptation.target_frame import read_frames, TargetFrame
+from mono_depth_ros.engine.base import Engine
+from mono_depth_ros.engine.select import load_engine
+from mono_depth_ros.engine.store import Version, VersionStore
+from mono_depth_ros.errors import ModelError, MonoDepthError, StoreError
+from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
+from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.onnx_export import check_parity, export_onnx
+from mono_depth_ros.model.registry import MODEL, resolve_model, ResolvedModel
+import numpy as np
+import torch
+
+MIN_HELD_OUT = 4
+PARITY_FRAMES, LATENCY_RUNS, LATENCY_TRIES = 4, 15, 3
+WORK = 'work'
+
+
+class _Skip(Exception):
+    """There is nothing to do, for this reason."""
+
+
+@dataclass
+class Cycle:
+    """
+    The stages of one cycle, each a method; `run` goes through them.
+
+    Parameters
+    ----------
+    job : CycleJob
+        What to do.
+    report : callable
+        Told the stage, and every update of the training.
+
+    """
+
+    job: CycleJob
+    report: Report
+    stage: str = ''
+    verdict: Verdict = field(default_factory=Verdict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def run(self) -> Outcome:
+        """
+        Do it; never raises.
+
+        A child that ends here by an exception would tell less than the outcome does.
+        """
+        started = time.monotonic()
+        store = VersionStore(Path(self.job.store) if self.job.store else None)
+        self.details = {'mode': self.job.adapter.mode, 'seed': self.job.adapter.seed}
+        try:
+            state, reason, version = self._claimed(store)
+        except _Skip as skip:
+            state, reason, version = SKIPPED, str(skip), ''
+        except MonoDepthError as error:
+            state, reason, version = FAILED, str(error), ''
+        except MemoryError:
+            state, reason, version = FAILED, 'out of memory: use a smaller batch', ''
+        except Exception as error:
+            state, reason, version = FAILED, f'{type(error).__name__}: {error}', ''
+        finally:
+            shutil.rmtree(store.root / WORK, ignore_errors=True)
+        self.details['seconds'] = round(time.monotonic() - started, 1)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self.details['peak_memory_mb'] = round(peak / 1024)
+        verdict = self.verdict.to_dict() if self.verdict.checks else {}
+        return Outcome(state, reason, self.stage, version, verdict, self.details)
+
+    def _claimed(self, store: VersionStore) -> tuple[str, str, str]:
+        self._enter('load')
+        if self.job.adapter.mode == 'none':
+            raise _Skip('mode none changes nothing')
+        try:
+            claim = store.claim('adaptation')
+            claim.__enter__()
+        except StoreError as error:
+            if 'is in use by' in str(error):
+                raise _Skip(str(error)) from error
+            raise
+        try:
+            return self._go(store)
+        finally:
+            claim.__exit__(None, None, None)
+
+    def _go(self, store: VersionStore) -> tuple[str, str, str]:
+        job = self.job
+        frames = self._load_frames()
+        shipped = resolve_model(job.model)
+        in_use = resolve_model(job.model, store)
+        source = source_network(shipped.path)
+        baseline = self._baseline(store, in_use, source)
+        self.details['baseline'] = in_use.version
+
+        self._enter('prepare')
+        if job.cycle.camera_height > 0:
+            frames = anchor_to_floor(frames, baseline, job.cycle.camera_height)
+        training, held_out = split_frames(frames)
+        samples, kept = split_samples(
+            source_samples(shipped.path, shipped.manifest), job.cycle.source_held_out
+        )
+        self.details['points'] = int(sum(len(frame.points) for frame in frames))
+        evidence = gather_evidence(training, held_out, kept, baseline)
+
+        self._enter('train')
+        run = adapt_network(
+            source,
+            samples,
+            training,
+            job.adapter,
+            start=baseline,
+            held_out=held_out,
+            report=lambda event: self.report({'stage': 'train', **event}),
+        )
+        self._tell(run)
+
+        self._enter('judge')
+        self.verdict = judge(predictor(run.network), predictor(baseline), evidence, job.gate)
+        if not self.verdict.accepted:
+            return REJECTED, self.verdict.reason, ''
+
+        self._enter('export')
+        folder = self._export(store, run.network, in_use)
+        self._compare_engines(folder / MODEL, in_use.path, run.network, held_out)
+        if not self.verdict.accepted:
+            return REJECTED, self.verdict.reason, ''
+
+        self._enter('add')
+        version = store.add(
+            folder / MODEL,
+            folder / WEIGHTS,
+            made={**self.details, 'verdict': self.verdict.to_dict()},
+        )
+        if not job.promote:
+            return ADDED, f'{self.verdict.reason}; it waits to be tried', version.name
+
+        self._enter('promote')
+        store.promote(version)
+        store.prune(job.cycle.keep_versions)
+        return PROMOTED, self.verdict.reason, version.name
+
+    def _enter(self, stage: str) -> None:
+        self.stage = stage
+        self.report({'stage': stage})
+
+    def _tell(self, run: AdaptationRun) -> None:
+        self.details.update(
+            steps=run.steps,
+            skipped=run.skipped,
+            drift=round(run.drift, 5),
+            losses={name: round(value, 5) for name, value in run.losses.items()},
+            stopped=run.stopped,
+            training_seconds=round(run.seconds, 1),
+        )
+
+    def _load_frames(self) -> list[TargetFrame]:
+        """Read the collected frames, or say that they are too few."""
+        frames, damaged = read_frames(Path(self.job.frames))
+        self.details.update(frames=len(frames), damaged_frames=damaged)
+        wanted = self.job.cycle.min_frames
+        if len(frames) < wanted:
+            raise _Skip(f'{len(frames)} images collected, {wanted} are needed')
+        held_out = sum(frame.held_out for frame in frames)
+        if held_out < MIN_HELD_OUT:
+            raise _Skip(f'{held_out} images are held out for the gate, it needs {MIN_HELD_OUT}')
+        return frames
+
+    def _baseline(
+        self, store: VersionStore, in_use: ResolvedModel, source: FastDepth
+    ) -> FastDepth:
+        """Load the network in use."""
+        if in_use.origin != 'store':
+            return source
+        version: Version = store.find(in_use.version)
+        if version.weights_path is None:
+            raise ModelError(f'version {version.name} has no weights to go on from: roll it back')
+        return load_network(version.weights_path)
+
+    def _export(self, store: VersionStore, network: FastDepth, in_use: ResolvedModel) -> Path:
+        """Write ONNX file, weights and manifest to a folder that the next cycle empties."""
+        folder = store.root / WORK
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        adapter = self.job.adapter
+        notes = {'adapted_from': in_use.version, 'mode': adapter.mode, 'seed': adapter.seed}
+        manifest = replace(in_use.manifest, notes=notes)
+        save_network(folder, network, manifest)
+        (folder / MANIFEST).unlink()  # the store writes its own
+        export_onnx(network, manifest, folder / MODEL)
+        return folder
+
+    def _compare_engines(
+        self, candidate: Path, baseline: Path, network: FastDepth, frames: Sequence[TargetFrame]
+    ) -> None:
+        """Compare the engine with torch, and its latency with that of the one in use."""
+        size = (frames[0].rgb.shape[0], frames[0].rgb.shape[1])
+        threads = max(1, self.job.adapter.adaptation_threads)
+        engines: list[Engine] = []
+        try:
+            for path in (candidate, baseline):
+                engines.append(
+                    load_engine(path, self.job.backend, input_size=size, threads=threads)
+                )
+            images = [np.ascontiguousarray(frame.rgb) for frame in frames[:PARITY_FRAMES]]
+            parity = max(check_parity(network, engines[0].infer(rgb), rgb) for rgb in images)
+            limit = self.job.gate.max_parity
+            if not parity <= limit:
+                raise ModelError(
+                    f'the engine ({engines[0].backend}) differs from torch by {parity:.3g}, more '
+                    f'than {limit:g}'
+                )
+            gate = self.job.gate
+            for _ in range(LATENCY_TRIES):  # a busy machine must not cost a good candidate
+                ratio = latency_ratio(engines[0], engines[1], images)
+                if ratio <= gate.max_latency_ratio:
+                    break
+        finally:
+            for engine in engines:
+                engine.close()
+        self.verdict = self.verdict.plus(
+            Check('parity', parity, limit, '<=', 'engine and torch differ'),
+            Check('latency ratio', ratio, gate.max_latency_ratio, '<=', 'it is slower'),
+        )
+
+
+def latency_ratio(candidate: Engine, baseline: Engine, images: Sequence[Any]) -> float:
+    """Return the ratio of the shortest times of two engines that take turns."""
+    best = {id(candidate): float('inf'), id(baseline): float('inf')}
+    for number in range(LATENCY_RUNS):
+        for engine in (candidate, baseline):
+            started = time.perf_counter()
+            engine.infer(images[number % len(images)])
+            best[id(engine)] = min(best[id(engine)], time.perf_counter() - started)
+    return best[id(candidate)] / best[id(baseline)]
+
+
+def run_cycle(job: CycleJob, report: Report = lambda event: None) -> Outcome:
+    """Run one cycle in this process."""
+    return Cycle(job, report).run()
+
+
+def main() -> int:
+    """Run the job on standard input; the last line of standard output is the outcome."""
+    job = CycleJob.from_json(sys.stdin.read())
+    os.nice(job.adapter.niceness)
+    if job.adapter.adaptation_threads:
+        torch.set_num_threads(job.adapter.adaptation_threads)
+    parent = os.getppid()
+
+    def tell(event: dict[str, Any]) -> None:
+        if os.getppid() != parent:
+            os._exit(1)  # whoever asked is gone: nobody would hand the candidate over
+        print(json.dumps(event), flush=True)
+
+    outcome = run_cycle(job, tell)
+    tell({'outcome': outcome.to_dict()})
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

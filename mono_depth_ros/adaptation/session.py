@@ -1,0 +1,281 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From frames and a source to an adapted network: what the cycle and the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+import logging
+from pathlib import Path
+import time
+from typing import Any
+
+from mono_depth_ros.adaptation.adapter import Adapter
+from mono_depth_ros.adaptation.anchors import floor_points, robust_scale, static_map
+from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
+from mono_depth_ros.adaptation.config import AdapterConfig
+from mono_depth_ros.adaptation.gate import Evidence, point_errors, Predict
+from mono_depth_ros.adaptation.recipes import recipe_for
+from mono_depth_ros.adaptation.target_frame import TargetFrame
+from mono_depth_ros.errors import DatasetError, ModelError
+from mono_depth_ros.manifest import Manifest
+from mono_depth_ros.model.checkpoint import load_network, WEIGHTS
+from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.source.pack import read_source_pack
+from mono_depth_ros.source.pool import Sample
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+logger = logging.getLogger(__name__)
+
+PACK = 'source_pack.zip'
+RENDERED = 96
+CHECK_EVERY, PATIENCE = 25, 5
+CONTROL_FRAMES = 60
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class AdaptationRun:
+    """
+    An adapted network and how it came about.
+
+    Attributes
+    ----------
+    network : FastDepth
+        The candidate.
+    steps, skipped : int
+        Updates made, and those without a finite loss.
+    seconds : float
+        Time they took.
+    drift : float
+        Relative distance of the weights from the shipped ones.
+    losses : dict
+        Mean of the last updates, by name.
+    stopped : str
+        Why it ended early, empty if it did not.
+
+    """
+
+    network: FastDepth
+    steps: int
+    skipped: int
+    seconds: float
+    drift: float
+    losses: dict[str, float]
+    stopped: str = ''
+
+
+def source_network(model_path: Path) -> FastDepth:
+    """
+    Load the weights beside an ONNX file.
+
+    Raises
+    ------
+    ModelError
+        If there are none: an imported network cannot be adapted.
+
+    """
+    weights = model_path.with_name(WEIGHTS)
+    if not weights.is_file():
+        raise ModelError(
+            f'{model_path} has no {WEIGHTS} beside it: only networks of this package (indoor, '
+            'street, or one of `mono_depth pretrain`) can be adapted'
+        )
+    return load_network(weights)
+
+
+def source_samples(model_path: Path, manifest: Manifest) -> list[Sample]:
+    """Read the source pack beside a network; without one, render a few scenes, which is slow."""
+    pack = model_path.with_name(PACK)
+    if pack.is_file():
+        return read_source_pack(pack)
+    from mono_depth_ros.source.pool import render_shard
+
+    domain = 'street' if manifest.max_depth > 30 else 'indoor'
+    logger.warning('%s is missing: rendering %d %s scenes instead', pack, RENDERED, domain)
+    shard = render_shard(domain, manifest.input_size, RENDERED, seed=0)
+    return [
+        Sample(
+            np.asarray(shard['rgb'][row], np.uint8),
+            np.asarray(shard['depth'][row], np.float16),
+            np.asarray(shard['semantics'][row], np.uint8),
+            float(shard['focal'][row]),
+        )
+        for row in range(RENDERED)
+    ]
+
+
+def split_samples(samples: Sequence[Sample], held_out: int) -> tuple[list[Sample], list[Sample]]:
+    """Split source samples into those for replay and those for the gate, always the same way."""
+    order = np.random.default_rng(0).permutation(len(samples)).tolist()
+    count = min(held_out, len(samples) // 2)
+    return [samples[i] for i in order[count:]], [samples[i] for i in order[:count]]
+
+
+def predictor(network: FastDepth) -> Predict:
+    """Return a network as a function from an image (h, w, 3) to depth (h, w)."""
+    network = network.eval()
+
+    @torch.no_grad()
+    def predict(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        depth = network(images_to_tensor([rgb], (rgb.shape[0], rgb.shape[1])))[0][0]
+        return np.asarray(depth.numpy(), np.float32)
+
+    return predict
+
+
+def anchor_to_floor(
+    frames: Sequence[TargetFrame], network: FastDepth, camera_height: float
+) -> list[TargetFrame]:
+    """Give frames without points those of the floor below a camera of known height [m]."""
+    predict = predictor(network)
+    return [
+        frame
+        if len(frame.points)
+        else replace(frame, points=floor_points(predict(frame.rgb), frame.camera, camera_height))
+        for frame in frames
+    ]
+
+
+def gather_evidence(
+    training: Sequence[TargetFrame],
+    held_out: Sequence[TargetFrame],
+    samples: Sequence[Sample],
+    baseline: FastDepth,
+) -> Evidence:
+    """Put together what candidates are judged on, with the controls fitted to training images."""
+    scale, static = 0.0, None
+    anchored = [frame for frame in training if len(frame.points)]
+    anchored = anchored[:: max(1, len(anchored) // CONTROL_FRAMES)]
+    if anchored and sum(len(frame.points) for frame in anchored) >= 50:
+        predict = predictor(baseline)
+        depths = [predict(frame.rgb) for frame in anchored]
+        scale = robust_scale(*point_errors(depths, anchored, baseline.focal))
+        size = (anchored[0].rgb.shape[0], anchored[0].rgb.shape[1])
+        static = static_map([frame.points for frame in anchored], size)
+    return Evidence(
+        held_out, samples, baseline.focal, baseline.min_depth, baseline.max_depth, scale, static
+    )
+
+
+def adapt_network(
+    source: FastDepth,
+    samples: Sequence[Sample],
+    frames: Sequence[TargetFrame],
+    config: AdapterConfig,
+    *,
+    start: FastDepth | None = None,
+    held_out: Sequence[TargetFrame] = (),
+    report: Report = lambda event: None,
+) -> AdaptationRun:
+    """
+    Adapt a network to target images.
+
+    Where held-out images have metric points, the best candidate of every 25 updates is kept, and
+    it ends when five in a row were no better.
+
+    Parameters
+    ----------
+    source : FastDepth
+        The shipped network.
+    samples : sequence of Sample
+        Source images with depth.
+    frames : sequence of TargetFrame
+        Target images to train on.
+    config : AdapterConfig
+        Mode and settings.
+    start : FastDepth, optional
+        The network in use, if it is another one.
+    held_out : sequence of TargetFrame
+        Target images that are not trained on.
+    report : callable
+        Told every update: step, steps, losses, eta_s.
+
+    Raises
+    ------
+    ModelError
+        If losses stay not finite.
+    DatasetError
+        If images are missing that the mode needs.
+
+    """
+    recipe = recipe_for(config, anchored=any(len(frame.points) for frame in frames))
+    adapter = Adapter(source, recipe, config, start=start, frames=frames)
+    best, started = BestCandidate(held_out, source.focal), time.monotonic()
+    recent: list[dict[str, float]] = []
+    stopped = ''
+    if recipe.steps:
+        batches = BatchMaker(samples, frames, source, recipe, batch=config.batch, seed=config.seed)
+        best.offer(adapter)
+        for step in range(recipe.steps):
+            recent = [*recent, adapter.step(batches.make(step))][-CHECK_EVERY:]
+            left = (time.monotonic() - started) / (step + 1) * (recipe.steps - step - 1)
+            event: dict[str, Any] = {'step': step + 1, 'steps': recipe.steps}
+            report({**event, 'eta_s': round(left, 1), 'losses': recent[-1]})
+            stopped = adapter.alarm()
+            if (step + 1) % CHECK_EVERY == 0 and best.offer(adapter) >= PATIENCE:
+                stopped = f'no better on held-out points for {PATIENCE} checks'
+            if stopped:
+                break
+        if adapter.done == adapter.skipped:
+            raise ModelError(f'no loss of {adapter.done} updates was finite')
+    names = recent[-1] if recent else {}
+    return AdaptationRun(
+        network=best.network or adapter.candidate(),
+        steps=adapter.done,
+        skipped=adapter.skipped,
+        seconds=time.monotonic() - started,
+        drift=adapter.drift(),
+        losses={name: float(np.nanmean([row[name] for row in recent])) for name in names},
+        stopped=stopped,
+    )
+
+
+class BestCandidate:
+    """Keeps the candidate with the least error at held-out metric points, if there are any."""
+
+    def __init__(self, held_out: Sequence[TargetFrame], focal: float) -> None:
+        self.frames = [frame for frame in held_out if len(frame.points)]
+        self.focal = focal
+        self.network: FastDepth | None = None
+        self.error = float('inf')
+        self._worse = 0
+
+    def offer(self, adapter: Adapter) -> int:
+        """Look at the candidate of now; return how many in a row were no better."""
+        if sum(len(frame.points) for frame in self.frames) < 50:
+            return 0
+        candidate = adapter.candidate()
+        predict = predictor(candidate)
+        depths = [predict(frame.rgb) for frame in self.frames]
+        predicted, true = point_errors(depths, self.frames, self.focal)
+        error = float(np.mean(np.abs(predicted - true) / true))
+        if error < self.error:
+            self.network, self.error, self._worse = candidate, error, 0
+        else:
+            self._worse += 1
+        return self._worse
+
+
+def split_frames(
+    frames: Sequence[TargetFrame],
+) -> tuple[list[TargetFrame], list[TargetFrame]]:
+    """
+    Split frames into those to train on and those held out.
+
+    Raises
+    ------
+    DatasetError
+        If either is empty.
+
+    """
+    training = [frame for frame in frames if not frame.held_out]
+    held_out = [frame for frame in frames if frame.held_out]
+    if not training or not held_out:
+        raise DatasetError(
+            f'{len(training)} images to train on and {len(held_out)} held out: both are needed'
+        )
+    return training, held_out

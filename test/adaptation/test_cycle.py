@@ -1,0 +1,279 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A cycle ends with a version in the store or with a reason, whatever befalls it."""
+
+from dataclasses import replace
+import errno
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from mono_depth_ros.adaptation.config import AdapterConfig, CycleConfig, GateConfig
+from mono_depth_ros.adaptation.cycle import run_cycle
+from mono_depth_ros.adaptation.cycle_process import CycleProcess
+from mono_depth_ros.adaptation.outcome import CycleJob, STAGES
+from mono_depth_ros.adaptation.target_frame import write_frame
+from mono_depth_ros.engine import durable
+from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.errors import ConfigError
+from mono_depth_ros.manifest import Manifest
+from mono_depth_ros.model.checkpoint import load_network, save_network
+from mono_depth_ros.model.onnx_export import export_onnx
+from mono_depth_ros.source.pack import write_source_pack
+
+GENTLE = AdapterConfig(mode='replay', steps=2, batch=2, learning_rate=1e-5, niceness=0)
+SMALL = CycleConfig(min_frames=8, source_held_out=4)
+# A busy machine says nothing about two networks of one size.
+PATIENT = GateConfig(max_latency_ratio=100.0, max_temporal_ratio=1.2)
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory, tiny, samples, frames):
+    """Return a folder with a shipped network, its source pack, and collected frames."""
+    root = tmp_path_factory.mktemp('place')
+    manifest = Manifest('tiny', '1', (64, 96), dynamic=True, focal=80.0)
+    save_network(root / 'model', tiny, manifest)
+    export_onnx(tiny, manifest, root / 'model' / 'model.onnx')
+    write_source_pack(root / 'model' / 'source_pack.zip', samples)
+    for number, frame in enumerate(frames):
+        write_frame(root / 'frames', replace(frame, held_out=number % 5 in (2, 4)))
+    return root
+
+
+@pytest.fixture
+def job(place, tmp_path):
+    return CycleJob(
+        frames=str(place / 'frames'),
+        store=str(tmp_path / 'store'),
+        model=str(place / 'model' / 'model.onnx'),
+        backend='onnxruntime',
+        promote=True,
+        adapter=GENTLE,
+        gate=PATIENT,
+        cycle=SMALL,
+    )
+
+
+def store_of(job):
+    return VersionStore(job.store)
+
+
+def test_a_good_candidate_is_promoted(job):
+    events = []
+
+    outcome = run_cycle(job, events.append)
+
+    assert outcome.state == 'PROMOTED', outcome.reason
+    assert store_of(job).read_current().version.name == outcome.version
+    assert store_of(job).find(outcome.version).made['verdict']['accepted']
+    assert [event['stage'] for event in events if len(event) == 1] == list(STAGES)
+    assert {'parity', 'latency ratio'} <= {c['name'] for c in outcome.verdict['checks']}
+    assert outcome.details['steps'] == 2
+    assert outcome.details['peak_memory_mb'] > 0
+    assert not (store_of(job).root / 'work').exists()
+
+
+def test_a_candidate_may_wait_for_the_depth_node(job):
+    outcome = run_cycle(replace(job, promote=False))
+
+    assert outcome.state == 'ADDED'
+    assert store_of(job).candidate().name == outcome.version
+    assert store_of(job).current_name() is None
+
+
+def test_the_next_cycle_goes_on_from_the_version_in_use(job, tiny):
+    first = run_cycle(job)
+
+    second = run_cycle(replace(job, adapter=replace(GENTLE, seed=1)))
+
+    assert second.details['baseline'] == first.version
+    assert second.version.startswith('2-')
+    weights = load_network(store_of(job).find(second.version).weights_path)
+    assert any(
+        not torch.equal(a, b) for a, b in zip(weights.parameters(), tiny.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'cycle': replace(SMALL, min_frames=50)}, '10 images collected, 50 are needed'),
+        ({'adapter': replace(GENTLE, mode='none')}, 'mode none changes nothing'),
+        ({'frames': '/nowhere'}, '0 images collected, 8 are needed'),
+    ],
+)
+def test_there_may_be_nothing_to_do(job, change, reason):
+    outcome = run_cycle(replace(job, **change))
+
+    assert (outcome.state, outcome.reason) == ('SKIPPED', reason)
+    assert not store_of(job).versions()
+
+
+def test_frames_without_a_held_out_one_are_not_enough(job, tmp_path, frames):
+    for frame in frames:
+        write_frame(tmp_path / 'frames', frame)
+
+    outcome = run_cycle(replace(job, frames=str(tmp_path / 'frames')))
+
+    assert outcome.state == 'SKIPPED'
+    assert '0 images are held out' in outcome.reason
+
+
+def test_a_second_adapter_on_one_store_says_so(job):
+    with store_of(job).claim('adaptation of the other robot'):
+        outcome = run_cycle(job)
+
+    assert outcome.state == 'SKIPPED'
+    assert 'is in use by adaptation of the other robot' in outcome.reason
+
+
+def test_a_ruined_candidate_is_rejected_with_numbers(job):
+    wild = AdapterConfig(
+        mode='replay', steps=4, batch=2, learning_rate=0.3, max_drift=5.0, ema=0.0
+    )
+
+    outcome = run_cycle(replace(job, adapter=wild))
+
+    assert outcome.state == 'REJECTED'
+    assert 'must be' in outcome.reason
+    assert any(not check['passed'] for check in outcome.verdict['checks'])
+    assert not store_of(job).versions()
+
+
+def broken_model(place, folder, change):
+    """Copy the shipped network and break something."""
+    shutil.copytree(place / 'model', folder)
+    change(folder)
+    return str(folder / 'model.onnx')
+
+
+def with_nan(folder):
+    network = load_network(folder)
+    with torch.no_grad():
+        network.head.weight.fill_(torch.nan)
+    save_network(folder, network, Manifest('tiny', '1', (64, 96), dynamic=True, focal=80.0))
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (with_nan, 'not finite'),
+        (lambda folder: (folder / 'weights.safetensors').unlink(), 'can be adapted'),
+        (lambda folder: (folder / 'weights.safetensors').write_bytes(b'x'), 'is damaged'),
+        (lambda folder: (folder / 'source_pack.zip').write_bytes(b'x'), 'is not a source pack'),
+        (lambda folder: (folder / 'model.onnx').unlink(), 'no model at'),
+    ],
+)
+def test_what_is_broken_fails_with_the_reason(job, place, tmp_path, change, reason):
+    model = broken_model(place, tmp_path / 'broken', change)
+
+    outcome = run_cycle(replace(job, model=model, adapter=replace(GENTLE, max_skipped=2, steps=4)))
+
+    assert outcome.state == 'FAILED'
+    assert reason in outcome.reason
+    assert not store_of(job).versions()
+
+
+def test_a_full_disk_fails_and_leaves_the_store_as_it_was(job, monkeypatch):
+    first = run_cycle(job)
+
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(durable, 'sync', full)
+    outcome = run_cycle(replace(job, adapter=replace(GENTLE, seed=1)))
+    monkeypatch.undo()
+
+    assert (outcome.state, outcome.stage) == ('FAILED', 'add')
+    assert 'the disk is full' in outcome.reason
+    assert [version.name for version in store_of(job).versions()] == [first.version]
+    assert store_of(job).read_current().version.name == first.version
+
+
+def test_an_engine_that_differs_from_torch_fails(job):
+    outcome = run_cycle(replace(job, gate=replace(PATIENT, max_parity=0.0)))
+
+    assert (outcome.state, outcome.stage) == ('FAILED', 'export')
+    assert 'differs from torch' in outcome.reason
+
+
+def killed_at(job, stage):
+    """Run a cycle in a fork that is killed when it enters a stage; return how it ended."""
+
+    def report(event):
+        if event['stage'] == stage:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        run_cycle(job, report)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_kill_at_any_stage_leaves_the_store_readable(job):
+    first = run_cycle(job)
+    again = replace(job, adapter=replace(GENTLE, seed=1))
+
+    for stage in STAGES:
+        assert killed_at(again, stage) == -signal.SIGKILL
+        reading = store_of(job).read_current()
+        assert (reading.version.name, reading.reason) == (first.version, ''), stage
+        assert not store_of(job).verify()
+
+    assert run_cycle(again).state == 'PROMOTED'
+    assert not (store_of(job).root / 'work').exists()
+
+
+def test_a_child_process_tells_its_progress_and_its_outcome(job):
+    events = []
+
+    process = CycleProcess(job, events.append)
+    outcome = process.wait(120)
+
+    assert outcome.state == 'PROMOTED', outcome.reason
+    assert process.outcome() == outcome
+    steps = [event for event in events if 'step' in event]
+    assert [event['step'] for event in steps] == [1, 2]
+    assert {'steps', 'eta_s', 'losses'} <= set(steps[0])
+
+
+def test_a_killed_child_is_a_failure_that_says_where(job):
+    long = replace(job, adapter=replace(GENTLE, steps=100000))
+    process = CycleProcess(long)
+    deadline = time.monotonic() + 120
+    while process.progress.get('step', 0) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    process.pause()
+    time.sleep(0.3)
+    step = process.progress['step']
+    time.sleep(0.5)
+    paused = process.progress['step'] == step
+    process.resume()
+    os.kill(process.pid, signal.SIGKILL)
+    outcome = process.wait(30)
+
+    assert paused
+    assert outcome.state == 'FAILED'
+    assert 'ended by SIGKILL during train, step' in outcome.reason
+    assert not store_of(job).versions()
+
+
+def test_a_cycle_can_be_cancelled(job):
+    process = CycleProcess(replace(job, adapter=replace(GENTLE, steps=100000)))
+
+    outcome = process.cancel('the node shuts down')
+
+    assert (outcome.state, outcome.reason) == ('FAILED', 'the node shuts down')
+
+
+def test_a_job_travels_as_json(job):
+    assert CycleJob.from_json(job.to_json()) == job
+    with pytest.raises(ConfigError, match='not an adaptation job'):
+        CycleJob.from_json('{"frames": 1, "colour": 2}')
