@@ -83,9 +83,9 @@ def measure_all(setup: Setup, soak: float) -> dict[str, Any]:
     weights = setup.model.with_name('weights.safetensors')
     if 'torch' in report['engine'] and weights.is_file():
         command = [*this_module(), 'naive', '--weights', str(weights)]
-        steps['usual Python way, 30 Hz'] = (command, 30.0, setup.seconds)
+        steps['usual Python, 30 Hz'] = (command, 30.0, setup.seconds)
     if soak:
-        steps[f'depth node, 30 Hz for {soak:.0f} s'] = (depth_node, 30.0, soak)
+        steps[f'30 Hz for {soak:.0f} s'] = (depth_node, 30.0, soak)
     for name, (command, rate, seconds) in steps.items():
         with console.status(f'{name}: {seconds:.0f} s'):
             report[name] = measure(setup, command, rate, seconds)
@@ -222,27 +222,31 @@ def machine() -> dict[str, Any]:
 
 def as_table(report: dict[str, Any]) -> Table:
     """Lay out the numbers for people."""
-    title = f'{report["machine"]["cpu"]}, {report["machine"]["cores"]} cores, 640x480 rgb8'
-    table = Table(title=title)
-    for column in ('', 'depth p50', 'p99', 'cloud p50', 'p99', 'arrived', 'memory', 'first depth'):
-        table.add_column(column, justify='left' if not column else 'right')
+    machine = report['machine']
+    table = Table(
+        title=f'{machine["cpu"]}, {machine["cores"]} cores, 640x480 rgb8',
+        caption='p50, p99: milliseconds from the stamp of the image; %: arrived; MB: resident '
+        'memory and its growth; s: from start to first depth\n'
+        'end to end / (engine + relay): '
+        f'depth {report["overhead of depth"]:.2f}, cloud {report["overhead of points"]:.2f}',
+    )
+    table.add_column('', no_wrap=True)
+    for column in ('depth p50', 'p99', 'cloud p50', 'p99', '%', 'MB', 's'):
+        table.add_column(column, justify='right')
     for backend, times in report['engine'].items():
-        table.add_row(f'engine only: {backend}', f'{times["p50"]:.1f} ms', f'{times["p99"]:.1f}')
+        table.add_row(f'engine: {backend}', f'{times["p50"]:.1f}', f'{times["p99"]:.1f}')
     for name, row in report.items():
         if not isinstance(row, dict) or 'depth' not in row:
             continue
         topics = [row['depth'], row['points']]
-        cells = [f'{topic[key]:.1f} ms' for topic in topics for key in ('p50', 'p99')]
+        cells = [f'{topic[key]:.1f}' for topic in topics for key in ('p50', 'p99')]
         arrived = min(topic['arrived'] for topic in topics)
         memory = row['memory']
         table.add_row(
             name,
             *cells,
-            f'{100 * arrived / max(row["sent"], 1):.1f} %',
-            f'{memory["highest"]:.0f} MB ({memory["growth"]:+.1f})',
-            f'{row.get("start to first depth", float("nan")):.1f} s',
+            f'{100 * arrived / max(row["sent"], 1):.1f}',
+            f'{memory["highest"]:.0f}{memory["growth"]:+.0f}',
+            f'{row.get("start to first depth", float("nan")):.1f}',
         )
-    for topic in ('depth', 'points'):
-        ratio = report[f'overhead of {topic}']
-        table.add_row(f'{topic}: end to end / (engine + relay)', f'{ratio:.2f}')
     return table

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Augmentation keeps image, depth and focal length consistent."""
 
+import pytest
+
+pytest.importorskip('torch')
 from mono_depth_ros.source.pool import Sample
 from mono_depth_ros.training.augmentation import canonical_depth, crop_to, jitter_colours
 from mono_depth_ros.training.batches import label_weight
 import numpy as np
-import pytest
-
-pytest.importorskip('torch')
 
 
 def tilted_plane(rows, columns, focal):
