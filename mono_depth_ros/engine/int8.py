@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+import shutil
 import tempfile
 
 from mono_depth_ros.camera import PinholeCamera
@@ -83,9 +84,12 @@ def make_int8(
     if not scored:
         raise ConfigError('no image has labels: give a source pack, so that INT8 can be scored')
     with tempfile.TemporaryDirectory(prefix='mono_depth_int8_') as folder:
-        made = Path(folder) / 'int8.onnx'
-        quantise(model_path, [resize_rgb(rgb, size) for rgb in chosen], size, made)
-        before = load_engine(model_path, 'onnxruntime', input_size=size)
+        # One reading of the file: minutes pass, and what is scored and kept must be of the network
+        # that was calibrated, even if somebody replaces it meanwhile.
+        network, made = Path(folder) / 'float.onnx', Path(folder) / 'int8.onnx'
+        shutil.copyfile(model_path, network)
+        quantise(network, [resize_rgb(rgb, size) for rgb in chosen], size, made)
+        before = load_engine(network, 'onnxruntime', input_size=size)
         after = load_engine(made, 'onnxruntime', input_size=size)
         try:
             comparison = compare(before, after, scored)
@@ -97,7 +101,7 @@ def make_int8(
                 f'INT8 is refused: {comparison.describe()}, allowed is {100 * ALLOWED:.0f} %: '
                 'stay with fp16, or calibrate with more varied images'
             )
-        _keep(model_path, engines_path, made.read_bytes(), comparison, len(chosen))
+        _keep(network, engines_path, made.read_bytes(), comparison, len(chosen))
     return comparison
 
 

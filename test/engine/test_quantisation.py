@@ -167,6 +167,25 @@ def test_a_bad_one_is_refused_and_not_kept(made, tmp_path):
     assert not list(tmp_path.glob('engines/*'))
 
 
+def test_a_network_replaced_meanwhile_is_neither_scored_nor_filed(
+    made, network, tmp_path, monkeypatch
+):
+    copy, original = tmp_path / 'model.onnx', sha256(network)
+    copy.write_bytes(network.read_bytes())
+    real = int8.quantise
+
+    def replaced_meanwhile(path, *rest):
+        real(path, *rest)
+        copy.write_bytes(b'another network')
+
+    monkeypatch.setattr(int8, 'quantise', replaced_meanwhile)
+    monkeypatch.setattr(int8, 'compare', lambda *_: Comparison({'none': 0.1}, {'none': 0.1}, 10))
+
+    int8.make_int8(copy, SIZE, tmp_path / 'engines', 'images')
+
+    assert PlanFolder(tmp_path / 'engines').int8_path(original).is_file()
+
+
 def test_int8_without_calibration_says_what_to_do(gpu, network):
     with pytest.raises(PlanMissingError, match='--precision int8 --calibration IMAGES') as error:
         load_engine(network, 'tensorrt', precision='int8')
