@@ -1,0 +1,313 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth adapt`: adapt a network to recorded images without labels."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+import json
+from pathlib import Path
+import tempfile
+from typing import Annotated, Any, TYPE_CHECKING
+
+from mono_depth_ros.adaptation.config import (
+    AdapterConfig,
+    BufferConfig,
+    CycleConfig,
+    GateConfig,
+)
+from mono_depth_ros.cli.console import console, error_console, progress_bar
+from mono_depth_ros.errors import ConfigError, DatasetError
+from rich.markup import escape
+from rich.table import Table
+import typer
+
+if TYPE_CHECKING:
+    from mono_depth_ros.adaptation.outcome import CycleJob, Outcome
+    from mono_depth_ros.frames import Frame
+
+DEFAULTS = AdapterConfig()
+COLOURS = {'PROMOTED': 'green', 'ADDED': 'green', 'REJECTED': 'yellow', 'SKIPPED': 'yellow'}
+
+
+def option(name: str, flag: str = '') -> Any:
+    """Make the option of an adapter setting, described as in ``adaptation/config.py``."""
+    (spec,) = (spec for spec in fields(AdapterConfig) if spec.name == name)
+    return typer.Option(*([flag] if flag else []), help=spec.metadata['description'] + '.')
+
+
+def adapt(
+    images: Annotated[
+        str, typer.Option(help='Folder, RGB-D folder, video or bag with images of the place.')
+    ],
+    mode: Annotated[str, option('mode')] = DEFAULTS.mode,
+    steps: Annotated[int, option('steps')] = DEFAULTS.steps,
+    batch: Annotated[int, option('batch')] = DEFAULTS.batch,
+    learning_rate: Annotated[float, option('learning_rate')] = DEFAULTS.learning_rate,
+    seed: Annotated[int, option('seed')] = DEFAULTS.seed,
+    anchor: Annotated[
+        str,
+        typer.Option(
+            help='What gives metres: auto (height if given, else poses if there are any), none, '
+            'poses, height, or depth (that of the images, as a range sensor would).'
+        ),
+    ] = 'auto',
+    camera_height: Annotated[
+        float, typer.Option(help='Height of the camera over the floor [m].')
+    ] = 0.0,
+    model: Annotated[
+        str, typer.Option(help='Shipped network, or path of an ONNX file with its weights.')
+    ] = 'indoor',
+    store: Annotated[
+        str, typer.Option(help='Folder of the store; $ROS_HOME/mono_depth if empty.')
+    ] = '',
+    first: Annotated[int, typer.Option(help='Adapt to the first images only; 0 takes all.')] = 0,
+    score_last: Annotated[
+        int, typer.Option(help='Score on the last images, if they have depth; 0 does not.')
+    ] = 0,
+    fov: Annotated[
+        float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
+    ] = 60.0,
+    compare: Annotated[
+        bool, typer.Option('--compare', help='Compare all modes; changes no store.')
+    ] = False,
+    seeds: Annotated[int, typer.Option(help='Seeds of each mode in --compare.')] = 1,
+    threads: Annotated[
+        int, option('adaptation_threads', '--threads')
+    ] = DEFAULTS.adaptation_threads,
+    json_path: Annotated[
+        Path | None, typer.Option('--json', help='Write everything that was measured.')
+    ] = None,
+) -> None:
+    """
+    Adapt a network to recorded images without labels.
+
+    The result is judged on images that were held out, and put in use in the store only if it is
+    no worse. Depth of the images is used to score, and for nothing else unless --anchor depth.
+    """
+    config = AdapterConfig(
+        mode=mode,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        seed=seed,
+        adaptation_threads=threads,
+    )
+    target, labelled = read_recording(images, first, score_last, fov)
+    anchor = choose_anchor(anchor, camera_height, target)
+    if compare:
+        report = compare_modes(config, model, target, labelled, anchor, camera_height, seeds)
+    else:
+        report = adapt_once(config, model, store, target, labelled, anchor, camera_height)
+    if json_path is not None:
+        try:
+            json_path.write_text(json.dumps(report, indent=1, default=float) + '\n')
+        except OSError as error:
+            raise DatasetError(f'cannot write {json_path}: {error.strerror}') from error
+        console.print(f'numbers in {json_path}')
+    if report.get('state') == 'FAILED':
+        raise typer.Exit(1)
+
+
+def read_recording(
+    images: str, first: int, score_last: int, fov: float
+) -> tuple[list[Frame], list[Frame]]:
+    """Read the frames to adapt to and those to score on, which never overlap."""
+    from dataclasses import replace
+
+    from mono_depth_ros.camera import camera_from_fov
+    from mono_depth_ros.frames import open_frames
+
+    def with_camera(frame: Frame) -> Frame:
+        height, width = frame.rgb.shape[:2]
+        return (
+            frame if frame.camera else replace(frame, camera=camera_from_fov(width, height, fov))
+        )
+
+    frames = [with_camera(frame) for frame in open_frames(images)]
+    labelled = frames[len(frames) - score_last :] if score_last > 0 else []
+    target = frames[: len(frames) - len(labelled)]
+    target = target[:first] if first > 0 else target
+    if not target:
+        raise DatasetError(f'{images}: {len(frames)} images leave none to adapt to')
+    return target, labelled
+
+
+def choose_anchor(anchor: str, camera_height: float, frames: list[Frame]) -> str:
+    """Return what ``auto`` means for these frames."""
+    if anchor == 'height' and camera_height <= 0:
+        raise ConfigError('--anchor height needs --camera-height')
+    if anchor != 'auto':
+        return anchor
+    if camera_height > 0:
+        return 'height'
+    return 'poses' if all(f.world_from_camera is not None for f in frames) else 'none'
+
+
+def adapt_once(
+    config: AdapterConfig,
+    model: str,
+    store: str,
+    target: list[Frame],
+    labelled: list[Frame],
+    anchor: str,
+    camera_height: float,
+) -> dict[str, Any]:
+    """Run one cycle on recorded frames, and score the network before and after."""
+    from mono_depth_ros.adaptation.offline import collect
+    from mono_depth_ros.adaptation.outcome import CycleJob
+    from mono_depth_ros.adaptation.target_frame import write_frame
+    from mono_depth_ros.engine.store import VersionStore
+    from mono_depth_ros.model.registry import resolve_model
+    from mono_depth_ros.preprocessing import input_size_for
+
+    root = VersionStore(Path(store) if store else None)
+    before = resolve_model(model, root)
+    camera = target[0].camera
+    assert camera is not None
+    size = input_size_for(before.manifest, camera.width, camera.height)
+    # Recordings are as dense as they are: only what looks alike is left out.
+    buffer = collect(target, size, anchor, BufferConfig(min_gap_s=0.0))
+    refused = {k: v for k, v in buffer.counts.items() if k != 'kept'}
+    console.print(f'{len(buffer)} of {len(target)} images kept {refused or ""}', highlight=False)
+    with tempfile.TemporaryDirectory() as folder:
+        for frame in buffer.snapshot():
+            write_frame(Path(folder), frame)
+        job = CycleJob(
+            frames=folder,
+            store=str(root.root),
+            model=model,
+            promote=True,
+            adapter=config,
+            gate=GateConfig(),
+            cycle=CycleConfig(camera_height=camera_height if anchor == 'height' else 0.0),
+        )
+        outcome = watch(job)
+    tell(outcome)
+    report = {**outcome.to_dict(), 'images': dict(buffer.counts), 'anchor': anchor}
+    if labelled:
+        networks = {'before': before.path.parent}
+        if outcome.version:
+            networks['after'] = root.find(outcome.version).path
+        report['scores'] = score_networks(networks, labelled, size)
+    return report
+
+
+def watch(job: CycleJob) -> Outcome:
+    """Run a cycle in a child process and show how it goes."""
+    from mono_depth_ros.adaptation.cycle_process import CycleProcess
+
+    with progress_bar() as bar:
+        task = bar.add_task('start', total=None)
+
+        def show(event: dict[str, Any]) -> None:
+            if 'outcome' in event:
+                return
+            bar.update(
+                task,
+                description=event['stage'],
+                completed=event.get('step', 0),
+                total=event.get('steps'),
+            )
+
+        process = CycleProcess(job, show)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            return process.cancel('cancelled by the user')
+
+
+def tell(outcome: Outcome) -> None:
+    """Print how a cycle ended, with every check of the gate."""
+    colour = COLOURS.get(outcome.state, 'red')
+    version = f' {outcome.version}' if outcome.version else ''
+    console.print(f'[bold {colour}]{outcome.state}[/]{version}: {escape(outcome.reason)}')
+    if not outcome.verdict:
+        return
+    table = Table('check', 'value', 'must be', '')
+    for check in outcome.verdict['checks']:
+        state = '[green]ok[/]' if check['passed'] else f'[yellow]{check["meaning"]}[/]'
+        state += '' if check['required'] else ' (told only)'
+        value = 'none' if check['value'] is None else f'{check["value"]:.4g}'
+        table.add_row(check['name'], value, f'{check["relation"]} {check["threshold"]:.4g}', state)
+    console.print(table)
+
+
+def score_networks(
+    folders: dict[str, Path], labelled: list[Frame], size: tuple[int, int]
+) -> dict[str, dict[str, float]]:
+    """Score networks by name, and print the scores."""
+    from mono_depth_ros.adaptation.offline import score
+    from mono_depth_ros.adaptation.session import predictor
+    from mono_depth_ros.model.checkpoint import load_network
+
+    scores: dict[str, dict[str, float]] = {}
+    for name, folder in folders.items():
+        network = load_network(folder)
+        scores[name] = score(predictor(network), labelled, size, network.focal)
+    print_rows([{'name': name, **row} for name, row in scores.items()])
+    return scores
+
+
+def compare_modes(
+    config: AdapterConfig,
+    model: str,
+    target: list[Frame],
+    labelled: list[Frame],
+    anchor: str,
+    camera_height: float,
+    seeds: int,
+) -> dict[str, Any]:
+    """Adapt with every mode and print the scores of all, next to the controls."""
+    from mono_depth_ros.adaptation.offline import anchored_targets, Comparison
+    from mono_depth_ros.adaptation.session import source_network, source_samples
+    from mono_depth_ros.model.registry import resolve_model
+    from mono_depth_ros.preprocessing import input_size_for
+    import torch
+
+    if not labelled:
+        raise ConfigError('--compare needs --score-last and images with depth')
+    if config.adaptation_threads:
+        torch.set_num_threads(config.adaptation_threads)
+    resolved = resolve_model(model)
+    camera = target[0].camera
+    assert camera is not None
+    size = input_size_for(resolved.manifest, camera.width, camera.height)
+    source = source_network(resolved.path)
+    anchors = [anchor] if anchor != 'none' else []
+    comparison = Comparison(
+        source,
+        source_samples(resolved.path, resolved.manifest),
+        anchored_targets(
+            target, size, anchors, BufferConfig(min_gap_s=0.0), source, camera_height
+        ),
+        labelled,
+        config,
+        GateConfig(),
+    )
+    with error_console.status('compare') as status:
+        rows = comparison.rows(
+            range(config.seed, config.seed + seeds),
+            lambda event: status.update(f'{event["run"]}, seed {event["seed"]}'),
+        )
+    print_rows(rows)
+    return {'rows': rows}
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    """Print scores as a table."""
+    table = Table(title='scores on labelled images', title_justify='left')
+    names = ('abs_rel', 'delta1', 'abs_rel_aligned', 'delta1_aligned')
+    for column in ('', 'seed', *names, 'seconds', 'gate'):
+        table.add_column(column)
+    for row in rows:
+        accepted = {True: 'accepted', False: 'refused', None: ''}[row.get('accepted')]
+        seconds = f'{row["seconds"]:.0f}' if 'seconds' in row else ''
+        table.add_row(
+            row['name'],
+            str(row.get('seed', '')),
+            *(f'{row[name]:.3f}' for name in names),
+            seconds,
+            accepted,
+        )
+    console.print(table)

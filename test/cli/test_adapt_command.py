@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mono_depth adapt`: recorded images in, a judged version out; labels only score."""
+
+import json
+
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.errors import ConfigError, DatasetError
+from mono_depth_ros.folders import write_rgbd
+from mono_depth_ros.frames import Frame
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+torch = pytest.importorskip('torch')
+
+from mono_depth_ros.adaptation.config import BufferConfig
+from mono_depth_ros.adaptation.offline import anchor_points, collect, score
+from mono_depth_ros.cli.adapt import choose_anchor, read_recording
+from mono_depth_ros.cli.main import build_app
+from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.manifest import Manifest
+from mono_depth_ros.model.checkpoint import save_network
+from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.onnx_export import export_onnx
+from mono_depth_ros.source.pack import write_source_pack
+from mono_depth_ros.source.pool import Sample
+
+SIZE = (64, 96)
+CAMERA = PinholeCamera(80.0, 80.0, 47.5, 31.5, SIZE[1], SIZE[0])
+
+
+def frame(seed, posed=False):
+    rng = np.random.default_rng(seed)
+    blocks = np.repeat(np.repeat(rng.integers(40, 216, (8, 12, 3), np.uint8), 8, 0), 8, 1)
+    depth = np.linspace(4, 1, SIZE[0], dtype=np.float32)[:, None] * np.ones(SIZE[1], np.float32)
+    pose = np.eye(4) if posed else None
+    return Frame(blocks, seed * 10**8, f'{seed:06d}', CAMERA, depth, pose)
+
+
+@pytest.fixture(scope='module')
+def recording(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('recording')
+    write_rgbd(folder, [frame(seed) for seed in range(44)])
+    return folder
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    """Return an untrained network with a source pack, as if it had been shipped."""
+    folder = tmp_path_factory.mktemp('model')
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = FastDepth(0.125, focal=80.0).eval()
+    manifest = Manifest('tiny', '1', SIZE, dynamic=True, focal=80.0)
+    save_network(folder, network, manifest)
+    export_onnx(network, manifest, folder / 'model.onnx')
+    frames = [frame(seed) for seed in range(100, 110)]
+    semantics = np.zeros(SIZE, np.uint8)
+    samples = [Sample(f.rgb, f.depth, semantics, 80.0) for f in frames]
+    write_source_pack(folder / 'source_pack.zip', samples)
+    return folder / 'model.onnx'
+
+
+def run(*arguments):
+    return CliRunner().invoke(build_app('adapt'), ['adapt', *map(str, arguments)])
+
+
+def test_a_folder_is_adapted_to_and_scored(recording, model, tmp_path):
+    numbers = tmp_path / 'numbers.json'
+
+    result = run(
+        '--images', recording, '--model', model, '--store', tmp_path / 'store', '--mode', 'replay',
+        '--steps', 1, '--batch', 2, '--score-last', 4, '--json', numbers,
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    report = json.loads(numbers.read_text())
+    assert report['state'] in ('PROMOTED', 'REJECTED'), report['reason']
+    assert report['details']['frames'] == 40
+    assert report['details']['steps'] == 1
+    assert report['scores']['before']['images'] == 4
+    reading = VersionStore(tmp_path / 'store').read_current()
+    assert (reading.version is not None) == (report['state'] == 'PROMOTED')
+
+
+def test_what_fails_has_a_status_and_a_reason(recording, model, tmp_path):
+    model.with_name('weights.safetensors').rename(tmp_path / 'weights')
+    try:
+        result = run('--images', recording, '--model', model, '--store', tmp_path / 'store')
+    finally:
+        (tmp_path / 'weights').rename(model.with_name('weights.safetensors'))
+
+    assert result.exit_code == 1
+    assert 'FAILED' in result.output
+
+
+def test_images_that_are_scored_are_not_adapted_to(recording):
+    target, labelled = read_recording(str(recording), 10, 4, 60.0)
+
+    assert [f.name for f in target] == [f'{n:06d}' for n in range(10)]
+    assert [f.name for f in labelled] == [f'{n:06d}' for n in range(40, 44)]
+
+
+def test_no_image_left_to_adapt_to_is_said(recording):
+    with pytest.raises(DatasetError, match='44 images leave none to adapt to'):
+        read_recording(str(recording), 0, 44, 60.0)
+
+
+def test_depth_is_never_an_anchor_by_itself():
+    assert choose_anchor('auto', 0.0, [frame(1)]) == 'none'
+    assert choose_anchor('auto', 0.0, [frame(1, posed=True)]) == 'poses'
+    assert choose_anchor('auto', 0.4, [frame(1, posed=True)]) == 'height'
+    with pytest.raises(ConfigError, match='needs --camera-height'):
+        choose_anchor('height', 0.0, [frame(1)])
+
+
+def test_an_anchor_that_the_images_lack_is_refused():
+    bare = Frame(frame(1).rgb, 0, '1', CAMERA)
+
+    with pytest.raises(DatasetError, match='no frame has depth'):
+        anchor_points([bare], 'depth')
+    with pytest.raises(DatasetError, match='needs a camera and a pose'):
+        anchor_points([bare], 'poses')
+    with pytest.raises(ConfigError, match='anchor must be one of'):
+        anchor_points([bare], 'luck')
+
+
+def test_collected_frames_carry_the_points_of_their_anchor():
+    kept = collect([frame(s) for s in range(6)], SIZE, 'depth', BufferConfig()).snapshot()
+
+    assert all(len(f.points) > 100 for f in kept)
+
+
+def test_a_perfect_network_scores_zero():
+    frames = [frame(seed) for seed in range(2)]
+
+    scores = score(lambda rgb: 1.25 * frames[0].depth, frames, SIZE, 100.0)
+
+    assert scores['abs_rel'] == pytest.approx(0.0, abs=1e-6)
+    assert scores['delta1_aligned'] == 1.0
