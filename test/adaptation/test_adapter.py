@@ -242,6 +242,21 @@ def test_losses_that_stay_broken_end_it(tiny, samples, frames):
             adapter.step(broken)
 
 
+def test_discriminators_that_have_won_raise_an_alarm(tiny, samples, frames):
+    adapter, batches = start(tiny, samples, frames, 'auto')
+
+    adapter._history = [0.01] * 49
+    assert adapter.alarm() == ''
+    adapter._history = [0.01] * 50
+    assert 'tell both domains apart' in adapter.alarm()
+    adapter._history = [0.35] * 50
+    assert 'do not learn' in adapter.alarm()
+
+    adapter.dismiss_judges()
+    assert adapter.alarm() == ''
+    assert 'adversarial depth' not in adapter.step(batches.make(0))
+
+
 def test_memory_of_cached_outputs_is_bounded_by_the_images(tiny, samples, frames):
     adapter, batches = start(tiny, samples, frames, 'lean')
 
