@@ -164,7 +164,8 @@ class Adapter:
             return ''
         if max(recent) < WON:
             return f'the discriminators tell both domains apart: loss below {WON} ({MONITORED} x)'
-        if sum(recent) / MONITORED > LOST:
+        # They start at 1/2 and need a while to come down to 1/4, which is chance.
+        if len(self._history) >= 2 * MONITORED and sum(recent) / MONITORED > LOST:
             return f'the discriminators do not learn: mean loss above {LOST} ({MONITORED} x)'
         return ''
 
