@@ -16,9 +16,9 @@ import math
 from typing import Any
 
 import cv2
-from mono_depth_ros.adaptation.anchors import robust_scale
 from mono_depth_ros.adaptation.config import GateConfig
 from mono_depth_ros.adaptation.target_frame import TargetFrame
+from mono_depth_ros.metric_points import robust_scale
 from mono_depth_ros.metrics import depth_metrics
 from mono_depth_ros.source.pool import Sample
 from mono_depth_ros.training.augmentation import canonical_depth, crop_to

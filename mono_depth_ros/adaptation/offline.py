@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from mono_depth_ros.adaptation.anchors import points_from_depth
 from mono_depth_ros.adaptation.config import AdapterConfig, BufferConfig, GateConfig
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.gate import judge, Predict
@@ -24,6 +23,7 @@ from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFram
 from mono_depth_ros.adaptation.tracks import PosedImage, triangulate
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame
+from mono_depth_ros.metric_points import points_from_depth
 from mono_depth_ros.metrics import mean_scores, Protocol, score_image
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.postprocessing import resize_depth

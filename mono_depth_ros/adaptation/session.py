@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from mono_depth_ros.adaptation.adapter import Adapter
-from mono_depth_ros.adaptation.anchors import floor_points, robust_scale, static_map
+from mono_depth_ros.adaptation.anchors import floor_points, static_map
 from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig
 from mono_depth_ros.adaptation.gate import Evidence, point_errors, Predict
@@ -20,6 +20,7 @@ from mono_depth_ros.adaptation.recipes import recipe_for
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.manifest import Manifest
+from mono_depth_ros.metric_points import robust_scale
 from mono_depth_ros.model.checkpoint import load_network, WEIGHTS
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.source.pack import read_source_pack

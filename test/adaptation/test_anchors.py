@@ -2,92 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Anchors: metric points of a sensor, of motion, and of the floor under the camera."""
 
-from mono_depth_ros.adaptation.anchors import (
-    fit_floor,
-    floor_points,
-    points_from_depth,
-    points_from_xyz,
-    robust_scale,
-    static_map,
-)
+from floors import CAMERA, floor_depth
+from mono_depth_ros.adaptation.anchors import floor_points, static_map
 from mono_depth_ros.adaptation.tracks import PosedImage, triangulate
-from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import ShapeError
 import numpy as np
 import pytest
 
-CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
 
-
-def test_points_of_a_depth_image_are_where_it_was_measured():
-    depth = np.full((96, 128), np.nan, np.float32)
-    depth[10, 20], depth[50, 60], depth[1, 2], depth[3, 4] = 1.5, 2.5, 0.0, 90.0
-
-    points = points_from_depth(depth)
-
-    np.testing.assert_allclose(points, [[20, 10, 1.5], [60, 50, 2.5]])
-
-
-def test_points_of_a_depth_image_are_spread_over_it():
-    points = points_from_depth(np.ones((96, 128), np.float32), count=100)
-
-    assert len(points) == 100
-    assert points[:, 1].min() == 0
-    assert points[:, 1].max() == 95
-
-
-def test_a_depth_image_without_a_measurement_has_no_points():
-    assert points_from_depth(np.full((4, 4), np.nan, np.float32)).shape == (0, 3)
-
-
-def test_range_points_are_projected_and_those_out_of_view_left_out():
-    xyz = np.array([[0.0, 0.0, 2.0], [1.0, 0.5, 4.0], [9.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
-
-    points = points_from_xyz(xyz, CAMERA)
-
-    np.testing.assert_allclose(points, [[63.5, 47.5, 2.0], [93.5, 62.5, 4.0]])
-
-
-def test_points_must_be_points():
-    with pytest.raises(ShapeError, match=r'must be \(N, 3\)'):
-        points_from_xyz(np.zeros((3, 2)), CAMERA)
-
-
-def floor_depth(height, pitch_degrees, roll_degrees=0.0, wall=5.0):
-    """Return the depth of a floor below a tilted camera, with a wall behind it."""
-    pitch, roll = np.radians([pitch_degrees, roll_degrees])
-    normal = -np.array([np.sin(roll) * np.cos(pitch), np.cos(roll) * np.cos(pitch), np.sin(pitch)])
-    v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
-    rays = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones_like(u)])
-    slope = np.tensordot(normal, rays, 1)
-    with np.errstate(divide='ignore'):
-        depth = np.where(slope < -1e-6, -height / slope, np.inf)
-    return np.minimum(depth, wall).astype(np.float32), normal
-
-
-@pytest.mark.parametrize(('pitch', 'roll'), [(10, 0), (30, 5), (0, -10)])
-def test_the_floor_is_fitted_whatever_the_tilt(pitch, roll):
-    depth, normal = floor_depth(0.6, pitch, roll)
-
-    plane = fit_floor(depth, CAMERA)
-
-    assert plane.height == pytest.approx(0.6, rel=0.01)
-    np.testing.assert_allclose(plane.normal, normal, atol=0.01)
-
-
-def test_clutter_and_noise_on_the_floor_are_left_out():
-    rng = np.random.default_rng(0)
-    depth, _ = floor_depth(0.6, 15)
-    depth *= rng.normal(1, 0.01, depth.shape).astype(np.float32)
-    depth[70:96, 40:70] = 0.8  # a box
-
-    plane = fit_floor(depth, CAMERA)
-
-    assert plane.height == pytest.approx(0.6, rel=0.02)
-
-
-def test_a_wall_is_no_floor():
-    assert fit_floor(np.full((96, 128), 2.0, np.float32), CAMERA) is None
+def test_a_wall_gives_no_floor_points():
     assert floor_points(np.full((96, 128), 2.0, np.float32), CAMERA, 0.5).shape == (0, 3)
 
 
@@ -100,14 +23,6 @@ def test_a_known_height_gives_the_floor_its_metres():
     assert len(points) > 100
     u, v = points[:, :2].astype(int).T
     np.testing.assert_allclose(points[:, 2], true[v, u], rtol=0.02)
-
-
-def test_the_scale_of_most_points_wins():
-    true = np.linspace(1, 5, 101)
-    predicted = true / 1.3
-    predicted[:30] *= 9
-
-    assert robust_scale(predicted, true) == pytest.approx(1.3)
 
 
 def test_a_static_map_follows_a_quadratic_place():

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The floor under the camera: a plane fitted to depth of any scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mono_depth_ros.camera import PinholeCamera
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Plane:
+    """
+    A plane ``normal . X = -height`` in the optical frame; the camera is ``height`` above it.
+
+    Attributes
+    ----------
+    normal : np.ndarray, shape (3,)
+        Of unit length, towards the camera: up, so y is negative.
+    height : float
+        Distance of the camera.
+    share : float
+        Share of the pixels it was fitted to that lie on it.
+
+    """
+
+    normal: NDArray[np.float64]
+    height: float
+    share: float
+
+
+def fit_floor(
+    depth: NDArray[np.floating],
+    camera: PinholeCamera,
+    *,
+    seed: int = 0,
+    max_tilt: float = 50.0,
+    tolerance: float = 0.04,
+    min_share: float = 0.35,
+) -> Plane | None:
+    """
+    Fit the floor to the lower 40 % of a depth image, by RANSAC.
+
+    Parameters
+    ----------
+    depth : np.ndarray, shape (H, W)
+        Depth along the optical axis, in any scale; the result is in that scale.
+    camera : PinholeCamera
+        Intrinsics of ``depth``.
+    seed : int
+        Of the samples drawn.
+    max_tilt : float
+        Largest angle between the normal and the image's up [degrees]: pitch and roll together.
+    tolerance : float
+        Relative error of depth up to which a pixel lies on it.
+    min_share : float
+        Least share of the pixels that must lie on it.
+
+    Returns
+    -------
+    Plane or None
+        None if no plane is the floor.
+
+    """
+    rows = np.arange(int(camera.height * 0.6), camera.height, 3)
+    v, u = np.meshgrid(rows, np.arange(0, camera.width, 3), indexing='ij')
+    z = depth[v, u].astype(np.float64).ravel()
+    rays = pixel_rays(u.ravel(), v.ravel(), camera)
+    known = np.isfinite(z) & (z > 0)
+    points = rays[known] * z[known, None]
+    if len(points) < 50:
+        return None
+    rng = np.random.default_rng(seed)
+    triples = points[rng.integers(len(points), size=(100, 3))]
+    normals = np.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
+    lengths = np.linalg.norm(normals, axis=1)
+    usable = lengths > 1e-9
+    normals, origins = normals[usable] / lengths[usable, None], triples[usable, 0]
+    normals *= -np.sign(normals[:, 1:2] + 1e-12)  # up is -y
+    offsets = np.einsum('ij,ij->i', normals, origins)
+    upright = (-normals[:, 1] >= np.cos(np.radians(max_tilt))) & (offsets < -1e-6)
+    normals, offsets = normals[upright], offsets[upright]
+    if not len(normals):
+        return None
+    # A relative error of depth moves a point by that share of the height, near or far.
+    on_plane = np.abs(normals @ points.T / offsets[:, None] - 1) < tolerance
+    best = on_plane[int(np.argmax(on_plane.sum(1)))]
+    share = float(best.mean())
+    if share < min_share:
+        return None
+    # Least squares on the inliers: n . X / h = -1.
+    scaled, *_ = np.linalg.lstsq(points[best], -np.ones(int(best.sum())), rcond=None)
+    length = float(np.linalg.norm(scaled))
+    if length < 1e-9:
+        return None
+    return Plane(scaled / length, 1 / length, share)
+
+
+def pixel_rays(
+    u: NDArray[np.generic], v: NDArray[np.generic], camera: PinholeCamera
+) -> NDArray[np.float64]:
+    """Return the rays (N, 3) through pixels, with z = 1."""
+    x = (u.astype(np.float64) - camera.cx) / camera.fx
+    y = (v.astype(np.float64) - camera.cy) / camera.fy
+    return np.stack([x, y, np.ones_like(x)], axis=1)

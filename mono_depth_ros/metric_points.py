@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sparse points of an image whose depth in metres is known: u, v [px] and depth [m]."""
+
+from __future__ import annotations
+
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.errors import ShapeError
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+
+
+def points_from_depth(
+    depth: NDArray[np.floating], *, count: int = 500, max_depth: float = 20.0
+) -> Points:
+    """
+    Take points from a reference depth image, spread evenly over its valid pixels.
+
+    Parameters
+    ----------
+    depth : np.ndarray, shape (H, W)
+        Metres along the optical axis; NaN, infinite or not positive is no measurement.
+    count : int
+        Points to take at most.
+    max_depth : float
+        Farther measurements are left out [m].
+
+    Returns
+    -------
+    np.ndarray, shape (N, 3), float32
+        u, v [px] and depth [m].
+
+    """
+    with np.errstate(invalid='ignore'):
+        v, u = np.nonzero((depth > 0) & (depth <= max_depth))  # False for NaN
+    chosen = np.linspace(0, max(len(u) - 1, 0), min(count, len(u))).astype(int)
+    u, v = u[chosen], v[chosen]
+    return np.stack([u, v, depth[v, u]], axis=1).astype(np.float32).reshape(-1, 3)
+
+
+def points_from_xyz(xyz: NDArray[np.floating], camera: PinholeCamera) -> Points:
+    """
+    Project points (N, 3) of the optical frame [m] into an image; those outside are left out.
+
+    Raises
+    ------
+    ShapeError
+        If ``xyz`` is not (N, 3).
+
+    """
+    if xyz.ndim != 2 or xyz.shape[1] != 3:
+        raise ShapeError(f'points must be (N, 3), got {xyz.shape}')
+    xyz = xyz[np.isfinite(xyz).all(1) & (xyz[:, 2] > 1e-3)].astype(np.float64)
+    u = camera.fx * xyz[:, 0] / xyz[:, 2] + camera.cx
+    v = camera.fy * xyz[:, 1] / xyz[:, 2] + camera.cy
+    inside = (np.abs(u - (camera.width - 1) / 2) <= camera.width / 2) & (
+        np.abs(v - (camera.height - 1) / 2) <= camera.height / 2
+    )
+    return np.stack([u, v, xyz[:, 2]], axis=1)[inside].astype(np.float32)
+
+
+def robust_scale(predicted: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Return the one factor that fits predictions to points: the median of the ratios."""
+    return float(np.median(true / np.maximum(predicted, 1e-9)))
