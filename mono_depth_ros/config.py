@@ -230,3 +230,36 @@ class DepthNodeConfig(Config):
         True,
         'Configure and activate at start; false waits for a lifecycle manager, e.g. that of Nav2',
     )
+
+
+@dataclass(frozen=True)
+class AdaptationNodeConfig(Config):
+    """How the adaptation node is wired."""
+
+    depth_node: str = setting(
+        'depth_node',
+        'Name of the depth node that is handed the networks; without a leading / it is in the '
+        'namespace of this node',
+    )
+    reload_timeout_s: float = setting(
+        300.0,
+        'Longest wait for the depth node to load a network [s]: TensorRT may build a plan first. '
+        'One that does not answer finds the network in the store when it starts',
+        minimum=1.0,
+    )
+    keep_frames: bool = setting(
+        False,
+        'Keep the collected images on disk, in the folder frames of the store, so that a restart '
+        'goes on with them (0.2 MB an image at most)',
+    )
+    reference_tolerance_s: float = setting(
+        0.05,
+        'Longest time between an image and the reference points, depth or poses that go with it '
+        '[s]',
+        minimum=0.0,
+    )
+    static_transforms: str = setting(
+        '',
+        "Fixed transforms 'parent child x y z qx qy qz qw', several separated by ';', where "
+        '/tf_static does not tell where the camera is on the robot',
+    )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -18,9 +18,11 @@ from rclpy.parameter import Parameter
 C = TypeVar('C', bound=Config)
 
 
-def declare_config(node: Node, config_class: type[C]) -> C:
+def declare_config(node: Node, config_class: type[C], only: Collection[str] = ()) -> C:
     """
     Declare one parameter per setting and return the settings with the values given.
+
+    ``only`` these settings become parameters, if some are named; the others keep their defaults.
 
     Raises
     ------
@@ -30,6 +32,8 @@ def declare_config(node: Node, config_class: type[C]) -> C:
     """
     values = {}
     for spec in fields(config_class):
+        if only and spec.name not in only:
+            continue
         # Dynamic typing, so that `min_depth: 1` is as good as 1.0; the config checks types.
         descriptor = ParameterDescriptor(
             description=spec.metadata['description'],
