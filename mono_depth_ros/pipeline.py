@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.config import EngineConfig, OutputConfig
@@ -14,6 +15,9 @@ from mono_depth_ros.postprocessing import limit_depth, resize_depth
 from mono_depth_ros.preprocessing import resize_rgb
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mono_depth_ros.model.registry import ResolvedModel
 
 
 class DepthEstimator:
@@ -28,6 +32,8 @@ class DepthEstimator:
         Gives ``depth_scale`` and ``depth_shift``.
     output : OutputConfig
         What depth looks like when it leaves; may be replaced between two images.
+    model : ResolvedModel, optional
+        Where the network comes from.
 
     Raises
     ------
@@ -41,9 +47,11 @@ class DepthEstimator:
         engine: Engine,
         config: EngineConfig | None = None,
         output: OutputConfig | None = None,
+        model: ResolvedModel | None = None,
     ) -> None:
         config = config or EngineConfig()
         self.engine = engine
+        self.model = model
         self.output = output or OutputConfig()
         self._scale, self._shift = config.depth_scale, config.depth_shift
         manifest = engine.manifest

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
-import logging
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
 
@@ -17,8 +16,6 @@ import typer
 if TYPE_CHECKING:
     from mono_depth_ros.config import OutputConfig
     from mono_depth_ros.pipeline import DepthEstimator
-
-logger = logging.getLogger(__name__)
 
 
 def option(name: str, *, metavar: str | None = None) -> Any:
@@ -53,28 +50,12 @@ def open_estimator(
         With what is wrong with the model, the backend or the store.
 
     """
-    from mono_depth_ros.engine.select import load_engine
     from mono_depth_ros.engine.store_reader import StoreReader
-    from mono_depth_ros.model.registry import resolve_model
-    from mono_depth_ros.pipeline import DepthEstimator
-    from mono_depth_ros.preprocessing import input_size_for, parse_input_size
+    from mono_depth_ros.loading import load_estimator
 
-    store = StoreReader(Path(config.store).expanduser()) if config.store else None
-    model = resolve_model(config.model, store)
-    if model.warning:
-        logger.warning(model.warning)
-    size = parse_input_size(config.input_size) or input_size_for(model.manifest, *image_size[::-1])
-    engine = load_engine(
-        model.path,
-        config.backend,
-        input_size=size,
-        precision=config.precision,
-        threads=config.threads,
-        engines_path=store.engines_path if store else None,
-    )
+    store = StoreReader(Path(config.store)) if config.store else None
+    estimator = load_estimator(config, store, image_size, output)
     try:
-        # The version is that of the store, which the file itself cannot know.
-        engine.manifest = replace(engine.manifest, version=model.version)
-        yield DepthEstimator(engine, config, output)
+        yield estimator
     finally:
-        engine.close()
+        estimator.engine.close()

@@ -108,7 +108,7 @@ class VersionStore(StoreReader):
 
         """
         with self._writing('promote a version'):
-            chosen = self.find(version.name if isinstance(version, Version) else version)
+            chosen = self.find(version)
             if chosen.bad and force:
                 (chosen.path / BAD).unlink(missing_ok=True)
                 durable.sync(chosen.path)
@@ -140,18 +140,38 @@ class VersionStore(StoreReader):
             name = self.current_name()
             if name is None:
                 raise StoreError(f'nothing to roll back in {self.root}: {SHIPPED} is in use')
-            # First the mark: from here on every reader falls back by itself.
+            return self._withdraw(name, reason)
+
+    def withdraw(self, version: Version | str | int, reason: str) -> Version | None:
+        """
+        Mark a version bad and, if it is in use, go back to the last usable one before it.
+
+        Whoever promotes it at the same time either comes first, and is undone here, or comes
+        later, and is refused.
+
+        Returns
+        -------
+        Version or None
+            What is in use now; None is the shipped network.
+
+        Raises
+        ------
+        StoreError
+            If there is no such version, or the store cannot be written.
+
+        """
+        with self._writing('withdraw a version'):
+            name = self._find_name(version)
+            current = self.current_name()
+            if name == current:
+                return self._withdraw(name, reason)
             self._mark_bad(name, reason)
-            earlier = self._earlier(name)
-            self._point_to(earlier[-1] if earlier else None)
-            self._write_history(earlier)
-            return self._read(earlier[-1]) if earlier else None
+        return self.read_current().version
 
     def mark_bad(self, version: Version | str | int, reason: str) -> None:
         """Record why a version must not run; readers fall back from it at once."""
         with self._writing('mark a version bad'):
-            chosen = self.find(version.name if isinstance(version, Version) else version)
-            self._mark_bad(chosen.name, reason)
+            self._mark_bad(self._find_name(version), reason)
 
     def prune(self, keep: int = 3) -> list[str]:
         """Remove all but the last ``keep`` versions, the one in use and the one before it."""
@@ -215,9 +235,19 @@ class VersionStore(StoreReader):
         os.symlink(Path('versions') / name, temporary)
         durable.replace(temporary, self.root / CURRENT)
 
+    def _withdraw(self, name: str, reason: str) -> Version | None:
+        """Leave the version in use."""
+        # First the mark: from here on every reader falls back by itself.
+        self._mark_bad(name, reason)
+        earlier = self._earlier(name)
+        self._point_to(earlier[-1] if earlier else None)
+        self._write_history(earlier)
+        return self._read(earlier[-1]) if earlier else None
+
     def _mark_bad(self, name: str, reason: str) -> None:
-        if (self.versions_path / name).is_dir():
-            path = self.versions_path / name / BAD
+        """Mark a version; the first reason stays."""
+        path = self.versions_path / name / BAD
+        if path.parent.is_dir() and not path.exists():
             durable.write_text(self.root, path, reason.strip() or 'no reason given')
 
     def _fill(

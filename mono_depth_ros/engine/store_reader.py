@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import contextlib
 from dataclasses import dataclass, field
 import hashlib
@@ -98,11 +99,17 @@ class StoreReader:
     ----------
     root : Path, optional
         Folder of the store; `default_store_path` by default. It need not exist.
+    refused : mapping, optional
+        Versions that this reader takes as marked bad, and why: the mark may not be written yet,
+        or never, if the disk is full.
 
     """
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(
+        self, root: Path | None = None, *, refused: Mapping[str, str] | None = None
+    ) -> None:
         self.root = Path(root).expanduser() if root else default_store_path()
+        self.refused = refused or {}
 
     @property
     def versions_path(self) -> Path:
@@ -122,13 +129,9 @@ class StoreReader:
                 versions.append(self._read(name))
         return versions
 
-    def find(self, name: str | int) -> Version:
-        """Return a version by name or number; StoreError if it is damaged or not there."""
-        for known in self._names():
-            if str(name) in (known, known.split('-')[0]):
-                return self._read(known)
-        known_names = ', '.join(self._names()) or 'none'
-        raise StoreError(f'no version {name} in {self.root}, there is: {known_names}')
+    def find(self, version: Version | str | int) -> Version:
+        """Read a version, by name or number; StoreError if it is damaged or not there."""
+        return self._read(self._find_name(version))
 
     def current_name(self) -> str | None:
         """Return the name that ``current`` points to, whatever is there; None if it is not set."""
@@ -165,12 +168,26 @@ class StoreReader:
 
         It was never promoted, and is neither bad nor damaged.
         """
+        name = self._untried()
+        return None if name is None or self._problem(name) else self._read(name)
+
+    def damaged_candidate(self) -> str:
+        """Say what is damaged of the version waiting to be tried; empty if nothing is."""
+        name = self._untried()
+        problem = '' if name is None else self._problem(name, bad_is_wrong=False)
+        if not problem or name is None or self._is_bad(name):
+            return ''
+        return f'version {name} in {self.root} waits to be tried, but {problem}'
+
+    def _untried(self) -> str | None:
+        """Return the name of the newest version unless it was in use, whatever its state."""
         names = self._names()
-        if not names or names[-1] in self._history():
+        if not names or names[-1] in self._history() or names[-1] == self.current_name():
             return None
-        if names[-1] == self.current_name():
-            return None
-        return None if self._problem(names[-1]) else self._read(names[-1])
+        return names[-1]
+
+    def _is_bad(self, name: str) -> bool:
+        return name in self.refused or (self.versions_path / name / BAD).exists()
 
     def verify(self) -> dict[str, str]:
         """Check the files of every version against their hashes; return what is wrong, by name."""
@@ -189,6 +206,15 @@ class StoreReader:
         except OSError as error:
             raise durable.store_error(f'read the store {self.root}', error) from error
         return sorted(names, key=number_of)
+
+    def _find_name(self, version: Version | str | int) -> str:
+        """Return the name of a version that is there, damaged or not."""
+        wanted = version.name if isinstance(version, Version) else str(version)
+        for known in self._names():
+            if wanted in (known, known.split('-')[0]):
+                return known
+        known_names = ', '.join(self._names()) or 'none'
+        raise StoreError(f'no version {wanted} in {self.root}, there is: {known_names}')
 
     def _read(self, name: str) -> Version:
         path = self.versions_path / name
@@ -227,7 +253,8 @@ class StoreReader:
             return f'has a damaged {MANIFEST}'
         except OSError as error:
             return f'cannot be read: {error.strerror}'
-        return f'is marked bad ({version.bad})' if version.bad and bad_is_wrong else ''
+        bad = version.bad or self.refused.get(name, '')
+        return f'is marked bad ({bad})' if bad and bad_is_wrong else ''
 
     def _earlier(self, name: str) -> list[str]:
         """Return the versions in use before this one, oldest first, up to the last usable one."""

@@ -12,8 +12,9 @@ A path into the store itself always means that very file.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mono_depth_ros.engine.store_reader import StoreReader, Version
 from mono_depth_ros.errors import ModelError, StoreError
@@ -40,6 +41,8 @@ class ResolvedModel:
         ``shipped``, ``file`` or ``store``.
     warning : str
         What is worth telling the user: a damaged store, a version that was left aside.
+    made : dict
+        How a version of the store was made.
 
     """
 
@@ -48,6 +51,7 @@ class ResolvedModel:
     version: str
     origin: str
     warning: str = ''
+    made: dict[str, Any] = field(default_factory=dict)
 
 
 def shipped_models() -> dict[str, Path]:
@@ -91,7 +95,9 @@ def resolve_model(
         version, warning = None, f'{warning}; {other}' if warning else other
     if version is None:
         return ResolvedModel(path, manifest, manifest.version, origin, warning)
-    return ResolvedModel(version.onnx_path, version.manifest, version.name, 'store', warning)
+    return ResolvedModel(
+        version.onnx_path, version.manifest, version.name, 'store', warning, version.made
+    )
 
 
 def _find(name_or_path: str) -> tuple[Path, str]:

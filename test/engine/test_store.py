@@ -5,7 +5,7 @@
 import json
 import os
 
-from mono_depth_ros.engine.store import default_store_path, VersionStore
+from mono_depth_ros.engine.store import default_store_path, StoreReader, VersionStore
 from mono_depth_ros.errors import ModelError, StoreError
 import numpy as np
 import pytest
@@ -188,6 +188,78 @@ def test_a_candidate_marked_bad_is_not_offered(store, add):
     store.mark_bad(add(), 'refused')
 
     assert store.candidate() is None
+
+
+def test_a_damaged_candidate_is_told_until_it_is_marked_bad(store, add):
+    version = add()
+    (version.path / 'manifest.json').write_text('{')
+
+    told = store.damaged_candidate()
+
+    assert store.candidate() is None
+    assert told.startswith(f'version {version.name} in {store.root} waits to be tried, but has a ')
+    store.mark_bad(1, 'damaged')
+    assert store.damaged_candidate() == ''
+
+
+def test_withdrawing_the_version_in_use_goes_back_to_the_one_before(store, add):
+    first, second = add(), add()
+    store.promote(first)
+    store.promote(second)
+
+    assert store.withdraw(second, 'the scale jumped').number == 1
+
+    assert store.current_name() == first.name
+    assert store.find(2).bad == 'the scale jumped'
+
+
+def test_withdrawing_a_version_that_is_not_in_use_leaves_the_one_that_is(store, add):
+    first, second = add(), add()
+    store.promote(first)
+
+    assert store.withdraw(second, 'the scale jumped') == store.find(1)
+
+    assert store.current_name() == first.name
+    assert store.candidate() is None
+
+
+@pytest.mark.parametrize('promoted_first', [True, False])
+def test_withdrawing_wins_against_whoever_promotes_at_the_same_time(store, add, promoted_first):
+    store.promote(add())
+    candidate = add()
+    if promoted_first:
+        store.promote(candidate)
+
+    store.withdraw(candidate, 'it is slow')
+
+    with pytest.raises(StoreError, match=r'is marked bad \(it is slow\): it is not put in use'):
+        store.promote(candidate)
+    assert store.read_current().version.number == 1
+    assert store.read_current().reason == ''
+
+
+def test_the_first_reason_stays(store, add):
+    version = add()
+
+    store.withdraw(version, 'the scale jumped')
+    store.mark_bad(version, 'refused')
+
+    assert store.find(1).bad == 'the scale jumped'
+
+
+def test_a_reader_takes_what_it_refuses_as_bad_before_the_store_is_told(store, add):
+    first, second = add(), add()
+    store.promote(first)
+    store.promote(second)
+    candidate = add()
+    refused = {second.name: 'it is slow', candidate.name: 'it is slow, too'}
+
+    reader = StoreReader(store.root, refused=refused)
+
+    assert reader.candidate() is None
+    assert reader.damaged_candidate() == ''
+    assert reader.read_current().version.number == 1
+    assert 'is marked bad (it is slow)' in reader.read_current().reason
 
 
 def test_pruning_keeps_the_last_the_one_in_use_and_the_one_before(store, add):
