@@ -12,6 +12,7 @@ Only calls that exist in TensorRT 10.0 and in 11 are used; docs/tensorrt_api.md 
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from mono_depth_ros.engine.checks import brief, CheckedModel, INPUT, OUTPUT
 from mono_depth_ros.engine.cuda import CudaError, first_gpu, Gpu, new_stream, Transfer
 from mono_depth_ros.engine.plans import PlanFolder, PlanKey
 from mono_depth_ros.engine.store_reader import StoreReader
-from mono_depth_ros.engine.tensorrt_log import Log
+from mono_depth_ros.engine.tensorrt_log import LOG, NO_MEMORY
 from mono_depth_ros.errors import EngineError, PlanMissingError
 import numpy as np
 from numpy.typing import NDArray
 import tensorrt as trt
 
-PRECISIONS = ('fp16', 'fp32', 'int8')
+logger = logging.getLogger(__name__)
 
 
 def chosen_precision(model: CheckedModel, wanted: str) -> str:
@@ -84,7 +85,6 @@ class TensorRTEngine:
         self.precision = chosen_precision(model, precision)
         self._gpu: Gpu = first_gpu()
         self.device = self._gpu.name
-        self._log = Log()
         self._stream: Any = None
         self._image: Transfer | None = None
         self._output: Transfer | None = None
@@ -118,14 +118,16 @@ class TensorRTEngine:
 
     def _load(self, plan: bytes, path: Path) -> None:
         """Make an engine of the plan, and check that it is one of this network."""
-        self._runtime = trt.Runtime(self._log)
+        self._runtime = trt.Runtime(LOG)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:  # its type does not say that it may be
-            raise _StalePlanError(self._log.explain(f'{path.name} does not load'))
+            why = LOG.explain(f'{path.name} does not load')
+            # A full GPU says nothing about the plan.
+            raise EngineError(why) if NO_MEMORY in why else _StalePlanError(why)
         check_plan(self._engine, self.input_size)
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise EngineError(self._log.explain('no room to run the engine'))
+            raise EngineError(LOG.explain('no room to run the engine'))
 
     def _allocate(self) -> None:
         """Allocate everything a frame needs, and tell TensorRT where it is."""
@@ -136,10 +138,10 @@ class TensorRTEngine:
         if -1 in _sides(
             self._engine.get_tensor_shape(INPUT)
         ) and not self._context.set_input_shape(INPUT, (1, *self.input_size, 3)):
-            raise EngineError(self._log.explain(f'the plan refuses input {self.input_size}'))
+            raise EngineError(LOG.explain(f'the plan refuses input {self.input_size}'))
         for name, transfer in ((INPUT, self._image), (OUTPUT, self._output)):
             if not self._context.set_tensor_address(name, transfer.address):
-                raise EngineError(self._log.explain(f'TensorRT refuses memory for {name}'))
+                raise EngineError(LOG.explain(f'TensorRT refuses memory for {name}'))
 
     def infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network on one image; see `Engine.infer`."""
@@ -152,31 +154,39 @@ class TensorRTEngine:
         try:
             with self._gpu.active():
                 image.upload(self._stream)
-                if not context.execute_async_v3(self._stream.handle):
-                    raise EngineError(self._log.explain('tensorrt failed on a frame'))
+                started = context.execute_async_v3(self._stream.handle)
                 output.download(self._stream)
+                # Even if nothing started: the copy up may still read what the next frame writes.
                 self._stream.synchronize()
         except CudaError as error:
             raise EngineError(
                 f'tensorrt failed on a frame: {brief(error)}: `mono_depth doctor --gpu` looks '
                 'closer; a GPU that fell off needs a restart'
             ) from error
+        if not started:
+            raise EngineError(LOG.explain('tensorrt failed on a frame'))
         # Out of page-locked memory, which is freed with the engine; the view outlives it.
         self._depth[:] = output.host[0]
         return self._depth
 
     def close(self) -> None:
         """Free the engine and its memory; the last output stays valid as long as it is held."""
-        with self._gpu.active():
-            # In this order: each of these uses the one after it.
-            self._context = None
-            self._engine = None
-            self._runtime = None
-            for transfer in (self._image, self._output):
-                if transfer is not None:
-                    transfer.free()
-            self._image = self._output = None
-            self._stream = None
+        try:
+            with self._gpu.active():
+                self._free()
+        except CudaError as error:  # a GPU that is gone took its memory along
+            logger.warning('tensorrt engine not closed cleanly: %s', brief(error))
+
+    def _free(self) -> None:
+        # In this order: each of these uses the one after it.
+        self._context = None
+        self._engine = None
+        self._runtime = None
+        for transfer in (self._image, self._output):
+            if transfer is not None:
+                transfer.free()
+        self._image = self._output = None
+        self._stream = None
 
 
 class _StalePlanError(Exception):

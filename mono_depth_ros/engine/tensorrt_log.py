@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 import logging
 
 import tensorrt as trt
@@ -13,8 +14,16 @@ logger = logging.getLogger(__name__)
 if not hasattr(trt, 'Builder'):
     raise ImportError('only the types of tensorrt are installed, not the library')
 
+NO_MEMORY = (
+    'the GPU has too little free memory: end other programs that use it, build with a smaller '
+    '--workspace, or choose a smaller input_size'
+)
 # What a message contains, and what to do about it. The first that matches counts.
 REMEDIES = (
+    (
+        ('out of memory', 'outofmemory', 'cudamalloc', 'insufficient memory', 'allocation'),
+        NO_MEMORY,
+    ),
     (
         ('different version', 'not compatible with this version', 'serialization', 'magic tag'),
         'the plan is of another TensorRT: it is built again',
@@ -24,17 +33,13 @@ REMEDIES = (
         'the plan is of another GPU: it is built again',
     ),
     (
-        ('out of memory', 'outofmemory', 'cudamalloc', 'insufficient memory', 'allocation'),
-        'the GPU has too little free memory: end other programs that use it, build with a smaller '
-        '--workspace, or choose a smaller input_size',
-    ),
-    (
         ('insufficient driver', 'driver version', 'cuda initialization', 'no cuda-capable'),
         'the driver does not fit this TensorRT: `mono_depth doctor --gpu` says which it needs',
     ),
     (
-        ('no implementation', 'could not find any implementation'),
-        'TensorRT has no kernel for it on this GPU in this precision: try --precision fp32',
+        ('no implementation', 'could not find any implementation', 'insufficient workspace'),
+        'TensorRT found no kernel for it on this GPU: allow it more with --workspace, or try '
+        '--precision fp32',
     ),
     (
         ('unsupported operator', 'no importer', 'plugin not found', 'unsupported'),
@@ -47,12 +52,14 @@ class Log(trt.ILogger):
     """
     Passes messages of TensorRT on to `logging` and keeps its errors.
 
-    TensorRT calls it from threads of its own; appending to a list is safe there.
+    There is one a process, `LOG`: TensorRT keeps a pointer to the first logger it is given, for
+    whatever belongs to no builder or runtime, and it calls it from threads of its own; appending
+    to a deque is safe there.
     """
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)
-        self.errors: list[str] = []
+        self.errors: deque[str] = deque(maxlen=20)
 
     def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
         """Take one message."""
@@ -64,7 +71,8 @@ class Log(trt.ILogger):
 
     def explain(self, what: str) -> str:
         """Return what failed, what TensorRT said since the last call, and what to do."""
-        said, self.errors = '; '.join(dict.fromkeys(self.errors))[:600], []
+        said = '; '.join(dict.fromkeys(list(self.errors)))[:600]
+        self.errors.clear()
         lowered = said.lower()
         for signs, remedy in REMEDIES:
             if any(sign in lowered for sign in signs):
@@ -72,3 +80,6 @@ class Log(trt.ILogger):
         return (
             f'{what}: {said or "TensorRT gave no reason"}: `mono_depth doctor --gpu` looks closer'
         )
+
+
+LOG = Log()

@@ -180,6 +180,42 @@ def test_a_failing_frame_has_the_words_of_tensorrt_and_the_next_one_works(built,
     engine.close()
 
 
+def test_an_engine_is_closed_right_after_a_failing_frame(built, gpu, noise):
+    engine = load_engine(built, 'tensorrt')
+    gpu(frame_error='Cuda Runtime (an illegal memory access was encountered)')
+    with pytest.raises(EngineError):
+        engine.infer(noise(32, 64))
+
+    engine.close()
+
+    assert live() == {}
+
+
+def test_closing_on_a_gpu_that_is_gone_does_not_end_the_node(built, monkeypatch, caplog):
+    from pycuda import driver
+
+    engine = load_engine(built, 'tensorrt')
+    engine.close()
+
+    def lost(self):
+        raise driver.LogicError('cuCtxPushCurrent failed: the GPU fell off the bus')
+
+    monkeypatch.setattr(driver.Context, 'push', lost)
+    engine.close()
+
+    assert 'fell off the bus' in caplog.text
+
+
+def test_a_plan_that_finds_no_memory_is_kept(built, gpu):
+    gpu(load_error='Error Code 2: OutOfMemory (Requested size was 4096 bytes.)')
+
+    with pytest.raises(EngineError, match='OutOfMemory.*end other programs') as error:
+        load_engine(built, 'tensorrt')
+
+    assert not isinstance(error.value, PlanMissingError)
+    assert len(plans()) == 1
+
+
 def test_a_full_gpu_is_an_error_with_what_to_do_and_nothing_stays_allocated(built, gpu):
     gpu(memory_mb=0)
 

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     'step_s': 0.0,  # duration of a step that is not in the timing cache
     'build_error': '',  # what the builder logs before it gives up
     'crash': False,  # the builder dies of a signal
+    'load_error': '',  # what the runtime logs instead of loading a plan
     'frame_error': '',  # what the engine logs instead of running a frame
     'unsupported': '',  # operator that the parser does not know
     'gain': 1.0,  # factor on the output, for engines that compute nonsense
@@ -61,6 +62,7 @@ class Machine:
         self.pinned: dict[int, int] = {}
         self.streams: dict[int, list[Callable[[], None]]] = {}
         self.retained = 0
+        self.logger: Any = None  # of TensorRT
         self.frames = 0
         self._addresses = itertools.count(0x7F0000000000, 1 << 24)
         self._local = threading.local()

@@ -114,6 +114,14 @@ class IHostMemory(bytes):
         return len(self)
 
 
+def _check_logger(logger: ILogger) -> None:
+    """TensorRT keeps the first logger of a process; another one is ignored, or dangles."""
+    _check_made(logger)
+    if machine.logger not in (None, logger):
+        raise ContractError('a second logger in one process')
+    machine.logger = logger
+
+
 def _check_made(thing: Any) -> None:
     """Subclasses in Python must call __init__ of their base, or pybind11 refuses them."""
     if not getattr(thing, '_made', False):
@@ -189,6 +197,8 @@ def _check_graph(model: onnx.ModelProto, typed: bool) -> None:
         if bytes_in & set(node.input) and node.op_type != 'Cast':
             raise ContractError(f'{node.op_type} reads uint8: TensorRT only casts it')
         if node.op_type in ('QuantizeLinear', 'DequantizeLinear') and len(node.input) > 2:
+            if not (onnx.numpy_helper.to_array(constants[node.input[1]]) > 0).all():
+                raise ContractError(f'{node.name} has a scale that is not positive')
             zero = onnx.numpy_helper.to_array(constants[node.input[2]])
             if zero.dtype != np.int8 or zero.any():
                 raise ContractError(f'{node.name} is not symmetric int8: TensorRT refuses it')
@@ -243,7 +253,7 @@ def _machine_name() -> str:
 class Builder(_Live):
     def __init__(self, logger: ILogger) -> None:
         super().__init__()
-        _check_made(logger)
+        _check_logger(logger)
         machine.need_context('Builder')
         self._logger = logger
 
@@ -315,11 +325,14 @@ class Builder(_Live):
 class Runtime(_Live):
     def __init__(self, logger: ILogger) -> None:
         super().__init__()
-        _check_made(logger)
+        _check_logger(logger)
         self._logger = logger
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
         machine.need_context('deserialize_cuda_engine')
+        if machine.setting('load_error'):
+            self._logger.log(ILogger.Severity.ERROR, machine.setting('load_error'))
+            return None
         data = bytes(serialized_engine)
         try:
             magic, header, network = data.split(b'\n', 2)
