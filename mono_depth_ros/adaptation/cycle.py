@@ -11,16 +11,20 @@ before or as it is after, since `VersionStore` writes nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import contextlib
+import ctypes
 from dataclasses import dataclass, field, replace
 import json
 import os
 from pathlib import Path
 import resource
 import shutil
+import signal
 import sys
 import time
 from typing import Any
 
+from mono_depth_ros.adaptation.config import AdapterConfig
 from mono_depth_ros.adaptation.gate import Check, judge, Verdict
 from mono_depth_ros.adaptation.outcome import (
     ADDED,
@@ -31,6 +35,7 @@ from mono_depth_ros.adaptation.outcome import (
     REJECTED,
     SKIPPED,
 )
+from mono_depth_ros.adaptation.recipes import recipe_for
 from mono_depth_ros.adaptation.session import (
     adapt_network,
     AdaptationRun,
@@ -58,6 +63,7 @@ import torch
 MIN_HELD_OUT = 4
 PARITY_FRAMES, LATENCY_RUNS, LATENCY_TRIES = 4, 15, 3
 WORK = 'work'
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class _Skip(Exception):
@@ -115,6 +121,8 @@ class Cycle:
         self._enter('load')
         if self.job.adapter.mode == 'none':
             raise _Skip('mode none changes nothing')
+        if self.job.claimed:
+            return self._go(store)
         try:
             claim = store.claim('adaptation')
             claim.__enter__()
@@ -151,7 +159,7 @@ class Cycle:
             source,
             samples,
             training,
-            job.adapter,
+            self._adapter(training),
             start=baseline,
             held_out=held_out,
             report=lambda event: self.report({'stage': 'train', **event}),
@@ -182,6 +190,14 @@ class Cycle:
         store.promote(version)
         store.prune(job.cycle.keep_versions)
         return PROMOTED, self.verdict.reason, version.name
+
+    def _adapter(self, frames: Sequence[TargetFrame]) -> AdapterConfig:
+        """Return the settings of the adapter, with the learning rate that is due."""
+        config = self.job.adapter
+        recipe = recipe_for(config, anchored=any(len(frame.points) for frame in frames))
+        if self.job.rate_factor == 1.0 or not recipe.steps:
+            return config
+        return replace(config, learning_rate=recipe.learning_rate * self.job.rate_factor)
 
     def _enter(self, stage: str) -> None:
         self.stage = stage
@@ -283,8 +299,15 @@ def run_cycle(job: CycleJob, report: Report = lambda event: None) -> Outcome:
     return Cycle(job, report).run()
 
 
+def end_with_parent() -> None:
+    """Let Linux kill this process when the one that started it ends, even if it is stopped."""
+    with contextlib.suppress(AttributeError, OSError):  # elsewhere it ends with its next word
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> int:
     """Run the job on standard input; the last line of standard output is the outcome."""
+    end_with_parent()
     job = CycleJob.from_json(sys.stdin.read())
     os.nice(job.adapter.niceness)
     if job.adapter.adaptation_threads:

@@ -35,6 +35,10 @@ class CycleJob:
         Engine that parity and latency are measured with.
     promote : bool
         Put the candidate in use at once; otherwise the depth node tries it first.
+    claimed : bool
+        Whoever asks has claimed the store already.
+    rate_factor : float
+        Factor on the learning rate, less than 1 after candidates that were rejected.
     adapter, gate, cycle : Config
         Settings.
 
@@ -45,6 +49,8 @@ class CycleJob:
     model: str = 'indoor'
     backend: str = 'auto'
     promote: bool = False
+    claimed: bool = False
+    rate_factor: float = 1.0
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     cycle: CycleConfig = field(default_factory=CycleConfig)

@@ -1,0 +1,213 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Collect images of a camera, with what is known of their depth, without holding anybody up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+import os
+import threading
+import time
+from typing import Any
+
+from mono_depth_ros.adaptation.drift import InputStatistics
+from mono_depth_ros.adaptation.frame_buffer import FrameBuffer, KEPT
+from mono_depth_ros.adaptation.posed_segment import PosedSegment
+from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
+from mono_depth_ros.errors import MonoDepthError, ShapeError
+from mono_depth_ros.image_encoding import compressed_to_rgb
+from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
+from mono_depth_ros.nodes.references import References, stamp_ns_of
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import qos_profile_sensor_data, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+QOS = QoSProfile(depth=2, reliability=qos_profile_sensor_data.reliability)
+# Ten images a second are enough to track corners, and more than the buffer takes.
+LONGEST_PERIOD_S = 0.1
+# What goes with an image may come a little later than it.
+REFERENCE_DELAY_S = 0.3
+WAITING = 8
+NICENESS = 10
+
+
+class Collector:
+    """
+    Takes images from the camera, pairs them, and offers them to a frame buffer.
+
+    The callbacks look at the stamp and put the bytes aside; a thread of lower priority reads,
+    resizes and judges them.
+
+    Parameters
+    ----------
+    node : LifecycleNode
+        Owner of the subscriptions.
+    buffer : FrameBuffer
+        Where images go.
+    references : References
+        What else is known.
+    size_for : callable
+        Size of the network input (height, width) for images of a (height, width).
+
+    Attributes
+    ----------
+    paused : bool
+        Images are left alone.
+    problem : str
+        Why the last image could not be used, empty if it could.
+    statistics : InputStatistics
+        Of the images that were usable.
+    received, taken, lost, points : int
+        Images that came, that were looked at, that nobody had time for, and metric points kept.
+
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        buffer: FrameBuffer,
+        references: References,
+        size_for: Callable[[tuple[int, int]], tuple[int, int]],
+    ) -> None:
+        self._node, self._buffer, self._references = node, buffer, references
+        self._size_for = size_for
+        self.statistics = InputStatistics()
+        self.paused = False
+        self.problem = ''
+        self.received = self.taken = self.lost = self.points = 0
+        self._new = 0
+        self._period_ns = round(min(LONGEST_PERIOD_S, buffer.config.min_gap_s) * 1e9)
+        self._segment = PosedSegment()
+        self._kind: type = Image
+        self._info: CameraInfo | None = None
+        self._last_stamp: int | None = None
+        self._inputs: list[Subscription] = []
+        self._waiting: deque[tuple[float, bytes]] = deque()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def start(self, transport: str) -> None:
+        """Subscribe to the camera and begin."""
+        options = QoSOverridingOptions.with_default_policies()
+        compressed = transport == 'compressed'
+        self._kind = CompressedImage if compressed else Image
+        topic = 'image_rect/compressed' if compressed else 'image_rect'
+        create = self._node.create_subscription
+        self._inputs = [
+            create(CameraInfo, 'camera_info', self._on_info, QOS, qos_overriding_options=options),
+            create(
+                self._kind, topic, self._on_image, QOS, raw=True, qos_overriding_options=options
+            ),
+        ]
+        self._references.subscribe()
+        self._thread = threading.Thread(target=self._run, name='collector', daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Unsubscribe; what was collected stays."""
+        for subscription in self._inputs:
+            self._node.destroy_subscription(subscription)
+        self._inputs.clear()
+        self._references.unsubscribe()
+        thread, self._thread = self._thread, None
+        with self._wake:
+            self._waiting.clear()
+            self._wake.notify()
+        if thread is not None:
+            thread.join()
+        self._info = self._last_stamp = None
+
+    def new_frames(self) -> int:
+        """Return how many images were kept since the last call."""
+        with self._wake:
+            new, self._new = self._new, 0
+        return new
+
+    # In the thread of the node.
+
+    def _on_info(self, info: CameraInfo) -> None:
+        self._info = info
+
+    def _on_image(self, raw: bytes) -> None:
+        """Put an image aside if it is time for one."""
+        self.received += 1
+        stamp, last = stamp_ns_of(raw), self._last_stamp
+        # A stamp that went back is of a clock that was set, or of a bag that began anew.
+        if self.paused or (last is not None and 0 <= stamp - last < self._period_ns):
+            return
+        self._last_stamp = stamp
+        with self._wake:
+            if len(self._waiting) >= WAITING:
+                self._waiting.popleft()
+                self.lost += 1
+            self._waiting.append((time.monotonic(), raw))
+            self._wake.notify()
+
+    # In the thread of the collector.
+
+    def _run(self) -> None:
+        # Linux has a niceness for each thread: images of the depth node go first.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        while True:
+            raw = self._next()
+            if raw is None:
+                break
+            try:
+                self._take(deserialize_message(raw, self._kind))
+                self.problem = ''
+            except MonoDepthError as error:
+                self.problem = str(error)
+            except Exception as error:  # whatever one image does, the next one is looked at
+                self.problem = f'{type(error).__name__}: {error}'
+        self._offer(self._segment.flush())
+
+    def _next(self) -> bytes | None:
+        """Wait for an image, and until what goes with it has had time to come."""
+        with self._wake:
+            while True:
+                if self._thread is not threading.current_thread():
+                    return None
+                delay = REFERENCE_DELAY_S if self._references.heard else 0.0
+                left = self._waiting[0][0] + delay - time.monotonic() if self._waiting else None
+                if left is not None and left <= 0:
+                    return self._waiting.popleft()[1]
+                self._wake.wait(left)
+
+    def _take(self, message: Any) -> None:
+        """Pair one image and offer it to the buffer."""
+        self.taken += 1
+        camera = info_to_camera(check_pair(message, self._info))
+        if isinstance(message, CompressedImage):
+            rgb = compressed_to_rgb(message.data, message.format)
+        else:
+            rgb = message_to_rgb(message)
+        header = message.header
+        stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+        points = self._references.points(stamp, camera, header.frame_id)
+        size = self._size_for((camera.height, camera.width))
+        frame = make_target_frame(rgb, camera, size, stamp_ns=stamp, points=points)
+        pose = self._references.pose(stamp, header.frame_id)
+        if pose is None:
+            self._offer([*self._segment.flush(), frame])
+        else:
+            self._offer(self._segment.add(frame, rgb, camera, pose))
+
+    def _offer(self, frames: list[TargetFrame]) -> None:
+        for frame in frames:
+            self.statistics.observe(frame.rgb)
+            try:
+                verdict = self._buffer.add(frame)
+            except ShapeError:
+                self._node.get_logger().warning(
+                    'the camera has another shape than the images collected: beginning anew'
+                )
+                self._buffer.clear()
+                verdict = self._buffer.add(frame)
+            if verdict == KEPT:
+                self.points += len(frame.points)
+                with self._wake:
+                    self._new += 1
