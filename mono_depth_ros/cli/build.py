@@ -50,11 +50,13 @@ def build(
         ),
     ] = '',
     workspace: Annotated[
-        int, typer.Option(min=16, help='GPU memory that one layer may use [MiB].')
-    ] = 1024,
+        int | None,
+        typer.Option(min=16, help='GPU memory that one layer may use [MiB].', show_default='1024'),
+    ] = None,
     level: Annotated[
-        int, typer.Option(min=0, max=5, help='Effort: 0 builds fast, 5 runs fast.')
-    ] = 3,
+        int | None,
+        typer.Option(min=0, max=5, help='Effort: 0 builds fast, 5 runs fast.', show_default='3'),
+    ] = None,
     force: Annotated[bool, typer.Option('--force', help='Build even if there is one.')] = False,
 ) -> None:
     """
@@ -75,6 +77,9 @@ def build(
             raise ConfigError(f'precision must be one of {PRECISIONS}, got {name!r}')
     if calibration and 'int8' not in wanted:
         raise ConfigError('calibration is for int8: add --precision int8')
+    given = {'workspace_mb': workspace, 'optimization_level': level}
+    given = {name: value for name, value in given.items() if value is not None}
+    options = BuildOptions(**given) if given else None
     reader = StoreReader(Path(store) if store else None)
     network = _resolve(model, reader, version)
     size = parse_input_size(input_size) or network.manifest.input_size
@@ -87,7 +92,7 @@ def build(
                 size,
                 name,
                 engines_path=reader.engines_path,
-                options=BuildOptions(workspace, level),
+                options=options,
                 force=force,
             ),
             f'{network.manifest.name} {network.version}, {name}, {size[0]}x{size[1]}',

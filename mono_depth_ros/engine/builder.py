@@ -34,7 +34,7 @@ from mono_depth_ros.engine.cuda import CudaError, first_gpu
 from mono_depth_ros.engine.plans import BuildOptions, PlanFolder, PlanKey
 from mono_depth_ros.engine.precision import fix_input_size, float_the_image, to_half
 from mono_depth_ros.engine.tensorrt_engine import chosen_precision, plan_folder, plan_key
-from mono_depth_ros.engine.tensorrt_log import Log
+from mono_depth_ros.engine.tensorrt_log import LOG
 from mono_depth_ros.errors import EngineError, MonoDepthError
 import onnx
 import tensorrt as trt
@@ -138,7 +138,8 @@ def build_plan(
     precision : str
         ``fp16``, ``fp32``, ``int8``, or ``auto``.
     options : BuildOptions, optional
-        Limits of the builder.
+        Limits of the builder. A plan that was built with others is built again; by default any
+        will do.
     force : bool
         Build even if there is one.
     report : callable
@@ -166,11 +167,10 @@ def build_plan(
     precision = chosen_precision(model, precision)
     key = plan_key(model, precision)
     folder = plan_folder(model)
-    # Options are of the build; an engine that looks for a plan need not know them.
     path = folder.plan_path(key.digest)
     with folder.building(f'building {model.manifest.name} in {precision}'):
         folder.check_private()
-        if not force and isinstance(folder.read(path), bytes):
+        if not force and _is_there(folder, path, options):
             return key, path, False
         network = typed_network(model, precision, folder)
         started = time.monotonic()
@@ -189,6 +189,12 @@ def build_plan(
     return key, path, True
 
 
+def _is_there(folder: PlanFolder, path: Path, options: BuildOptions | None) -> bool:
+    """Say whether there is a plan, built with these options."""
+    fits = options is None or folder.record(path).get('options') == asdict(options)
+    return fits and isinstance(folder.read(path), bytes)
+
+
 def _serialize(
     network: bytes,
     precision: str,
@@ -199,18 +205,17 @@ def _serialize(
 ) -> bytes:
     """Let TensorRT parse and optimise the network; return the bytes of the plan."""
     cancelled = cancelled or threading.Event()
-    log = Log()
-    # Named first: they must live as long as anything of TensorRT that uses them.
+    # Named first: it must live as long as anything of TensorRT that uses it.
     monitor = Monitor(report, cancelled)
-    builder = trt.Builder(log)
+    builder = trt.Builder(LOG)
     # The only kind there is in TensorRT 11, and a choice in 10.
     flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     definition = builder.create_network(flags)
-    parser = trt.OnnxParser(definition, log)
+    parser = trt.OnnxParser(definition, LOG)
     if not parser.parse(network):
         found = (parser.get_error(index) for index in range(parser.num_errors))
-        log.errors += [f'{error.node_operator()}: {error.desc()}' for error in found]
-        raise EngineError(log.explain('TensorRT cannot read the network'))
+        LOG.errors += [f'{error.node_operator()}: {error.desc()}' for error in found]
+        raise EngineError(LOG.explain('TensorRT cannot read the network'))
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
     config.builder_optimization_level = options.optimization_level
@@ -225,7 +230,7 @@ def _serialize(
     if cancelled.is_set():
         raise EngineError(CANCELLED)
     if plan is None:  # its type does not say that it may be
-        raise EngineError(log.explain('TensorRT cannot build the network'))
+        raise EngineError(LOG.explain('TensorRT cannot build the network'))
     cache = config.get_timing_cache()
     if cache is not None:
         folder.keep_timings(bytes(memoryview(cache.serialize())))
@@ -238,6 +243,7 @@ def _use_timings(config: trt.IBuilderConfig, folder: PlanFolder) -> None:
     cache = config.create_timing_cache(data)
     if cache is None or not config.set_timing_cache(cache, False):
         config.set_timing_cache(config.create_timing_cache(b''), False)
+        LOG.errors.clear()  # what it said of the other one explains nothing that comes later
 
 
 def main() -> int:
@@ -256,6 +262,7 @@ def main() -> int:
     try:
         request = json.loads(sys.argv[1])
         size, engines = request.get('input_size'), request.get('engines_path')
+        options = request.get('options')
         model = check_model(Path(request['model']), tuple(size) if size else None)
         if engines:
             model = replace(model, engines_path=Path(engines))
@@ -263,7 +270,7 @@ def main() -> int:
         key, path, built = build_plan(
             model,
             request.get('precision', 'auto'),
-            BuildOptions(**request.get('options', {})),
+            BuildOptions(**options) if options is not None else None,
             force=request.get('force', False),
             report=lambda phase, fraction: say('progress', phase=phase, fraction=fraction),
             cancelled=cancelled,
@@ -286,17 +293,21 @@ def _watch_for_signals() -> threading.Event:
     Return an event that SIGINT and SIGTERM set.
 
     A handler would not do: Python runs handlers in the main thread only, and that one is inside
-    TensorRT until the build is over.
+    TensorRT until the build is over. Nor would `signal.sigwait` in a thread: the threads that
+    numpy has started by now take signals, too. But whichever thread takes one, Python writes it
+    to the wake-up descriptor at once.
     """
     cancelled = threading.Event()
-    signals = {signal.SIGINT, signal.SIGTERM}
-    # Threads made from here on inherit the mask, so that only the watcher hears them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+        signal.siginterrupt(number, False)  # no call of a library ends early
 
     def watch() -> None:
-        while True:
-            signal.sigwait(signals)
-            cancelled.set()
+        os.read(reader, 1)
+        cancelled.set()
 
     threading.Thread(target=watch, name='signals', daemon=True).start()
     return cancelled

@@ -69,7 +69,8 @@ class PlanBuild:
     engines_path : Path, optional
         Folder of the plans; that of the default store by default.
     options : BuildOptions, optional
-        Limits of the builder.
+        Limits of the builder; a plan that was built with others is built again. By default any
+        will do.
     force : bool
         Build even if there is a plan.
 
@@ -90,7 +91,7 @@ class PlanBuild:
             'input_size': input_size,
             'precision': precision,
             'engines_path': str(engines_path) if engines_path else None,
-            'options': asdict(options or BuildOptions()),
+            'options': asdict(options) if options else None,
             'force': force,
         }
         self._process: subprocess.Popen[str] | None = None

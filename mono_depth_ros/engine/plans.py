@@ -17,7 +17,7 @@ them. Whatever is missing, damaged, of another TensorRT or of another GPU is bui
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 import hashlib
 import json
 import os
@@ -55,9 +55,11 @@ class BuildOptions:
 @dataclass(frozen=True)
 class PlanKey:
     """
-    Everything a plan depends on.
+    Everything that decides whether an engine may run a plan.
 
-    Two networks of one architecture differ in ``onnx``, so they never share a plan.
+    Two networks of one architecture differ in ``onnx``, so they never share a plan. An engine
+    runs a plan whatever its `BuildOptions` were, so those are in its record: the builder builds
+    again if others are asked for.
     """
 
     onnx: str
@@ -66,7 +68,6 @@ class PlanKey:
     tensorrt: str
     gpu: str
     compute_capability: str
-    options: BuildOptions = field(default_factory=BuildOptions)
     surgery: int = SURGERY
 
     @property

@@ -44,6 +44,19 @@ def test_a_plan_that_is_there_is_not_built_again_unless_forced(gpu, write_tiny):
     assert PlanBuild(path, force=True).run().key == first.key
 
 
+def test_a_plan_is_built_again_with_other_options_only_if_they_are_asked_for(gpu, write_tiny):
+    path = write_tiny()
+    quick = BuildOptions(optimization_level=0)
+    first = PlanBuild(path, options=quick).run()
+
+    assert not PlanBuild(path).run().built
+    assert not PlanBuild(path, options=quick).run().built
+    again = PlanBuild(path, options=BuildOptions(optimization_level=5)).run()
+
+    assert again.built and again.key == first.key
+    assert PlanFolder(engines()).record(again.path)['options']['optimization_level'] == 5
+
+
 def test_every_precision_and_size_has_a_plan_of_its_own(gpu, write_tiny):
     path = write_tiny()
 
@@ -105,6 +118,18 @@ def test_timings_of_another_machine_are_left_aside(gpu, write_tiny, content):
     assert b'Pretended Orin' in (engines() / 'timing.cache').read_bytes()
 
 
+def test_a_refused_timing_cache_does_not_explain_a_failing_build(gpu, write_tiny):
+    path = write_tiny()
+    PlanBuild(path).run()
+    (engines() / 'timing.cache').write_bytes(b'{"machine": "another"}')
+    gpu(build_error='Could not find any implementation for node conv: insufficient workspace')
+
+    with pytest.raises(EngineError, match='found no kernel.*--workspace') as error:
+        PlanBuild(path, force=True).run()
+
+    assert 'timing' not in str(error.value)
+
+
 def test_what_tensorrt_says_becomes_a_message_with_what_to_do(gpu, write_tiny):
     gpu(build_error='Cuda Runtime (out of memory)')
 
@@ -160,8 +185,10 @@ def test_a_build_is_cancelled_between_two_steps_and_leaves_nothing(gpu, write_ti
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_cancels_the_builder_itself(gpu, write_tiny, number):
+def test_a_signal_cancels_the_builder_itself(gpu, write_tiny, number, monkeypatch):
     gpu(steps=300, step_s=0.1)
+    # Libraries have threads of their own, which take signals as well.
+    monkeypatch.setenv('OMP_NUM_THREADS', '4')
     request = json.dumps({'model': str(write_tiny())})
     process = subprocess.Popen(
         [sys.executable, '-m', plan_build.MODULE, request], stdout=subprocess.PIPE, text=True

@@ -215,8 +215,9 @@ class ITimingCache:
 
 
 class IBuilderConfig(_Live):
-    def __init__(self) -> None:
+    def __init__(self, logger: ILogger) -> None:
         super().__init__()
+        self._logger = logger
         self.progress_monitor: IProgressMonitor | None = None
         self.builder_optimization_level = 3
         self.flags = {BuilderFlag.TF32}
@@ -238,6 +239,9 @@ class IBuilderConfig(_Live):
 
     def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
         if not ignore_mismatch and cache.known.get('machine', _machine_name()) != _machine_name():
+            self._logger.log(
+                ILogger.Severity.ERROR, 'The timing cache is of a different compute capability'
+            )
             return False
         self._cache = cache
         return True
@@ -261,7 +265,7 @@ class Builder(_Live):
         return INetworkDefinition(flags)
 
     def create_builder_config(self) -> IBuilderConfig:
-        return IBuilderConfig()
+        return IBuilderConfig(self._logger)
 
     def build_serialized_network(
         self, network: INetworkDefinition, config: IBuilderConfig
