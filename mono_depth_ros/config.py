@@ -230,6 +230,12 @@ class DepthNodeConfig(Config):
         True,
         'Configure and activate at start; false waits for a lifecycle manager, e.g. that of Nav2',
     )
+    health_watch_s: float = setting(
+        10.0,
+        'How long a network of the robot is watched after it is swapped in [s]; until then the '
+        'one before stays loaded, and comes back on a fault. 0 trusts at once',
+        minimum=0.0,
+    )
 
 
 @dataclass(frozen=True)

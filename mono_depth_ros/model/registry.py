@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mono_depth_ros.engine.store_reader import StoreReader, Version
+from mono_depth_ros.engine.store_reader import number_of, StoreReader, Version
 from mono_depth_ros.errors import ModelError, StoreError
 from mono_depth_ros.manifest import Manifest, read_manifest
 
@@ -52,6 +52,11 @@ class ResolvedModel:
     origin: str
     warning: str = ''
     made: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Order in which versions of the store were added, 0 for what is not from there."""
+        return number_of(self.version) if self.origin == 'store' else 0
 
 
 def shipped_models() -> dict[str, Path]:

@@ -4,37 +4,29 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future as LoadFuture
-from functools import partial
 import sys
 import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig
-from mono_depth_ros.engine.base import Engine
-from mono_depth_ros.errors import CameraError, EngineError, ImageError, MonoDepthError
+from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
 from mono_depth_ros.image_encoding import compressed_to_rgb
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
 from mono_depth_ros.nodes.diagnostics import depth_status, TRANSPORT_REMEDY
-from mono_depth_ros.nodes.engine_loader import EngineLoader
+from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
 from mono_depth_ros.nodes.parameters import declare_config, follow_config
 from mono_depth_ros.nodes.run import autostart, run_node
-from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.statistics import FrameStatistics
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.service import Service
 from rclpy.subscription import Subscription
-from rclpy.task import Future
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_srvs.srv import Trigger
 
 # Latest frame wins: never a queue.
 IMAGE_QOS = QoSProfile(
@@ -73,13 +65,10 @@ class DepthNode(LifecycleNode):
         self._engine_config = declare_config(self, EngineConfig)
         self._output = declare_config(self, OutputConfig)
         follow_config(self, self._output, self._set_output)
-        self._loader: EngineLoader | None = None
-        self._estimator: DepthEstimator | None = None
+        self._slot: EngineSlot | None = None
         self._outputs: DepthOutputs | None = None
-        self._reload_service: Service | None = None
         self._inputs: list[Subscription] = []
         self._info: CameraInfo | None = None
-        self._refused_size: tuple[int, int] | None = None
         self._statistics = FrameStatistics()
         self._state, self._problem = 'unconfigured', ''
         self._lossy_seconds = 0
@@ -92,23 +81,15 @@ class DepthNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the engine; create publishers and the service."""
+        watch_s = self._config.health_watch_s
         try:
-            self._loader = EngineLoader(self._engine_config)
-            self._use(self._loader.load())
+            self._slot = EngineSlot(self, self._engine_config, watch_s, self._camera_size)
         except MonoDepthError as error:
             self.get_logger().error(str(error))
             self.close()
             return TransitionCallbackReturn.FAILURE
         self._outputs = DepthOutputs(self)
-        self._reload_service = self.create_service(
-            Trigger,
-            '~/reload_engine',
-            self._on_reload,
-            # Its own group: loading takes seconds and images must keep flowing meanwhile.
-            callback_group=MutuallyExclusiveCallbackGroup(),
-        )
         self._state = 'inactive'
-        self._build_missing_plan()
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -160,18 +141,12 @@ class DepthNode(LifecycleNode):
     def close(self) -> None:
         """Free everything but the node itself; also called when the process ends."""
         self._unsubscribe()
-        if self._reload_service is not None:
-            self.destroy_service(self._reload_service)
-            self._reload_service = None
         if self._outputs is not None:
             self._outputs.close()
             self._outputs = None
-        if self._loader is not None:
-            self._loader.close()
-            self._loader = None
-        if self._estimator is not None:
-            self._estimator.engine.close()
-            self._estimator = None
+        if self._slot is not None:
+            self._slot.close()
+            self._slot = None
         self._state = 'unconfigured'
 
     def _unsubscribe(self) -> None:
@@ -200,7 +175,7 @@ class DepthNode(LifecycleNode):
             self._drop('out of order', 'the stamp of an image went back')
             return
         try:
-            self._answer(message)
+            self._answer(message, stamp)
         except EngineError as error:
             self._drop('engine', str(error))
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
@@ -210,25 +185,23 @@ class DepthNode(LifecycleNode):
             self.get_logger().warning(
                 f'image dropped: {error}', throttle_duration_sec=LOG_PERIOD_S
             )
-        else:
-            self._statistics.published((self.get_clock().now() - stamp).nanoseconds * 1e-9)
         self._statistics.worked(time.perf_counter() - started)
 
-    def _answer(self, message: Image | CompressedImage) -> None:
+    def _answer(self, message: Image | CompressedImage, stamp: Time) -> None:
         """Publish the depth of one image."""
         info = check_pair(message, self._info)
         camera = info_to_camera(info)
         rgb = self._decode(message)
-        estimator = self._estimator_for(rgb.shape[:2])
-        if estimator is None:
-            self._state = 'loading the engine for this image size'
-            raise ImageError(f'{self._state}, {rgb.shape[1]}x{rgb.shape[0]} px')
+        raw = self._slot.infer(rgb, camera)
+        estimator = self._slot.estimator
         estimator.output = output = self._output
-        depth = estimator.estimate(rgb, camera)
+        depth = estimator.finish(raw, rgb.shape[:2])
         self._outputs.publish(
             depth, rgb, camera, info, message.header, output, estimator.max_depth
         )
+        self._statistics.published((self.get_clock().now() - stamp).nanoseconds * 1e-9)
         self._state = 'running'
+        self._slot.answered(rgb, camera, raw)
 
     def _decode(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
         """Return the pixels of either kind of image message."""
@@ -245,95 +218,9 @@ class DepthNode(LifecycleNode):
         """Use other output settings from the next image on."""
         self._output = output
 
-    # Engines.
-
-    def _estimator_for(self, size: tuple[int, int]) -> DepthEstimator | None:
-        """Return the estimator for images of this (height, width), None while it loads."""
-        estimator, loader = self._estimator, self._loader
-        if loader.size_fits(estimator, size) or size == self._refused_size:
-            return estimator
-        loader.load_in_background(size, partial(self._swap_soon, size, None))
-        return None
-
-    def _swap_soon(
-        self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
-    ) -> None:
-        """Hand an engine from the loader thread to the thread that answers images."""
-        if self.executor is not None:
-            self.executor.create_task(self._swap, size, answer, loaded)
-
-    def _swap(
-        self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
-    ) -> None:
-        """Use the engine that was loaded, between two images; keep the old one if it failed."""
-        error: BaseException | None
-        if loaded.cancelled() or self._loader is None:
-            error = EngineError('the node was cleaned up while the engine was loading')
-        else:
-            error = loaded.exception()
-        if error is None:
-            self._use(loaded.result())
-            self._build_missing_plan()
-        else:
-            self._refused_size = size
-            self.get_logger().error(f'the engine in use stays: {error}')
-        if answer is not None:
-            answer.set_result(error)
-            self.executor.wake()
-
-    def _use(self, estimator: DepthEstimator) -> None:
-        """Make this the estimator in use and close the one before."""
-        previous, self._estimator = self._estimator, estimator
-        self._refused_size = None
-        if previous is not None:
-            previous.engine.close()
-        self.get_logger().info(f'using {describe_engine(estimator.engine)}')
-
-    def _build_missing_plan(self) -> None:
-        """Build the TensorRT plan that the engine in use stands in for."""
-        missing = self._loader.missing
-        if self._loader.build_missing_plan(self._plan_soon):
-            self.get_logger().info(f'{missing}. Building it now, images are answered meanwhile')
-        elif missing is not None and not self._loader.plans.progress:
-            self.get_logger().warning(str(missing))
-
-    def _plan_soon(self, problem: str) -> None:
-        """Hand the outcome of a build to the thread that answers images."""
-        if self.executor is not None:
-            self.executor.create_task(self._on_plan, problem)
-
-    def _on_plan(self, problem: str) -> None:
-        """Load the plan that was built, or say why there is none."""
-        if self._loader is None:
-            return
-        if problem:
-            self.get_logger().warning(f'the engine in use stays: {problem}')
-        else:
-            self._loader.load_in_background(
-                self._camera_size(), partial(self._swap_soon, None, None)
-            )
-
     def _camera_size(self) -> tuple[int, int] | None:
         """Return the (height, width) of the images, None if there was none yet."""
         return None if self._info is None else (self._info.height, self._info.width)
-
-    async def _on_reload(
-        self, request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        """Look at the store and load what is in use there; images keep flowing meanwhile."""
-        answer = Future(executor=self.executor)
-        on_done = partial(self._swap_soon, None, answer)
-        # From TensorRT to a slower backend and back would be two swaps for the worse.
-        build = self._estimator.engine.backend == 'tensorrt'
-        if self._loader.load_in_background(
-            self._camera_size(), on_done, candidate=True, build=build
-        ):
-            error = await answer
-            response.success = error is None
-            response.message = str(error or describe_engine(self._estimator.engine))
-        else:
-            response.message = 'an engine is being loaded already: try again when it is done'
-        return response
 
     # Diagnostics.
 
@@ -342,10 +229,8 @@ class DepthNode(LifecycleNode):
         report = self._statistics.report()
         if self._inputs and not report.received:
             self._state = 'waiting for images'
-        engine = self._estimator.engine if self._estimator is not None else None
         name = f'{self.get_fully_qualified_name()}: depth'
-        building = self._loader.plans.progress if self._loader is not None else ''
-        status = depth_status(name, self._state, engine, report, self._problem, building)
+        status = depth_status(name, self._state, self._slot, report, self._problem)
         self._problem = ''
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
@@ -381,15 +266,6 @@ class DepthNode(LifecycleNode):
             QoSProfile(depth=IMAGE_QOS.depth, reliability=RELIABLE)
         )
         return True
-
-
-def describe_engine(engine: Engine) -> str:
-    """Name an engine in one line for log and service answers."""
-    height, width = engine.input_size
-    return (
-        f'{engine.manifest.name} {engine.manifest.version} on {engine.backend} '
-        f'({engine.device}, {engine.precision}) at {height}x{width}'
-    )
 
 
 def main(args: list[str] | None = None) -> int:

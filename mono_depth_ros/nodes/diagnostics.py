@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from mono_depth_ros.engine.base import Engine
+from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.statistics import Report
 
 TRANSPORT_REMEDY = (
@@ -18,10 +18,9 @@ TRANSPORT_REMEDY = (
 def depth_status(
     name: str,
     state: str,
-    engine: Engine | None,
+    slot: EngineSlot | None,
     report: Report,
     problem: str,
-    building: str = '',
 ) -> DiagnosticStatus:
     """
     Describe the depth node.
@@ -32,16 +31,15 @@ def depth_status(
         Name of the status, unique in the system.
     state : str
         What the node is doing: idle, waiting, running, loading.
-    engine : Engine or None
+    slot : EngineSlot or None
         The engine in use.
     report : Report
         Counts of the last second.
     problem : str
         Why the last image was dropped, empty if nothing is wrong.
-    building : str
-        Progress of a TensorRT build, empty if there is none.
 
     """
+    building = slot.building if slot is not None else ''
     level, message = DiagnosticStatus.OK, f'{state}, {building}' if building else state
     if report.loses_images:
         level, message = DiagnosticStatus.WARN, f'images are lost on the way: {TRANSPORT_REMEDY}'
@@ -59,22 +57,30 @@ def depth_status(
         'lost on the way': str(report.missing),
         **{f'dropped: {reason}': str(count) for reason, count in report.dropped.items()},
     }
-    if building:
-        values['TensorRT plan'] = building
-    if engine is not None:
-        height, width = engine.input_size
-        values |= {
-            'backend': engine.backend,
-            'device': engine.device,
-            'precision': engine.precision,
-            'model': engine.manifest.name,
-            'model version': engine.manifest.version,
-            'network input': f'{height}x{width}',
-        }
+    if slot is not None:
+        values |= _describe(slot)
     return DiagnosticStatus(
         level=level,
         name=name,
         message=message,
-        hardware_id=engine.device if engine else '',
+        hardware_id=slot.engine.device if slot is not None else '',
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
+
+
+def _describe(slot: EngineSlot) -> dict[str, str]:
+    """Tell which engine is in use, and what happened and happens to it."""
+    engine = slot.engine
+    height, width = engine.input_size
+    values = {
+        'backend': engine.backend,
+        'device': engine.device,
+        'precision': engine.precision,
+        'model': engine.manifest.name,
+        'model version': engine.manifest.version,
+        'network input': f'{height}x{width}',
+        'TensorRT plan': slot.building,
+        'health watch': slot.watched,
+        'taken back': slot.taken_back,
+    }
+    return {key: value for key, value in values.items() if value}

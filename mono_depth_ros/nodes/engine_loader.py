@@ -11,21 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
-import logging
 from pathlib import Path
+import threading
 
-from mono_depth_ros.config import EngineConfig, OutputConfig
-from mono_depth_ros.engine.select import load_engine
+from mono_depth_ros.config import EngineConfig
+from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import StoreReader
-from mono_depth_ros.errors import MonoDepthError, PlanMissingError
-from mono_depth_ros.model.registry import resolve_model
+from mono_depth_ros.errors import MonoDepthError, PlanMissingError, StoreError
+from mono_depth_ros.loading import load_estimator
 from mono_depth_ros.nodes.plan_builder import PlanBuilder
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
-
-logger = logging.getLogger(__name__)
 
 
 class EngineLoader:
@@ -52,6 +48,7 @@ class EngineLoader:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='engine_loader')
         self._running: Future[DepthEstimator] | None = None
         self._candidate = False
+        self._refused: dict[str, str] = {}
         self.missing: PlanMissingError | None = None
         self.plans = PlanBuilder()
 
@@ -60,24 +57,15 @@ class EngineLoader:
         """Say whether an engine is being loaded in the background."""
         return self._running is not None and not self._running.done()
 
+    @property
+    def _store_path(self) -> Path | None:
+        return Path(self.config.store) if self.config.store else None
+
     def load(
-        self,
-        image_size: tuple[int, int] | None = None,
-        *,
-        candidate: bool = False,
-        build: bool = False,
+        self, image_size: tuple[int, int] | None = None, *, candidate: bool = False
     ) -> DepthEstimator:
         """
-        Load the network that is in use now: that of the store, else the shipped or given one.
-
-        Parameters
-        ----------
-        image_size : tuple of int, optional
-            (height, width) of the images [px], whose aspect ratio the input takes.
-        candidate : bool
-            Prefer the version of the store that waits to be tried.
-        build : bool
-            Build a missing TensorRT plan and wait for it, instead of taking another backend.
+        Load the network that is in use now, or the candidate, for images of (height, width).
 
         Raises
         ------
@@ -85,56 +73,48 @@ class EngineLoader:
             With what is wrong with the model, the backend or the store.
 
         """
-        config = self.config
-        self.missing, self._candidate = None, candidate
-        store = StoreReader(Path(config.store) if config.store else None)
-        model = resolve_model(config.model, store, candidate=candidate)
-        if model.warning:
-            logger.warning(model.warning)
-        size = self._fixed_size
-        if size is None and image_size is not None:
-            size = input_size_for(model.manifest, image_size[1], image_size[0])
-        engine = load_engine(
-            model.path,
-            config.backend,
-            input_size=size,
-            precision=config.precision,
-            threads=config.threads,
-            engines_path=store.engines_path,
-            on_missing_plan=partial(self._on_missing_plan, build),
-        )
-        # The version is that of the store, which the file itself cannot know.
-        engine.manifest = replace(engine.manifest, version=model.version)
-        try:
-            return DepthEstimator(engine, config, OutputConfig())
-        except MonoDepthError:
-            engine.close()
-            raise
+        return self._load(image_size, candidate, self._remember_missing_plan)
 
-    def _on_missing_plan(self, build: bool, missing: PlanMissingError) -> bool:
-        """Build the plan now, or remember it; say whether it is there now."""
-        if build:
-            self.plans.build(missing)
-        else:
-            self.missing = missing
-        return build
+    def _load(
+        self,
+        image_size: tuple[int, int] | None,
+        candidate: bool,
+        on_missing_plan: Callable[[PlanMissingError], bool],
+    ) -> DepthEstimator:
+        self.missing, self._candidate = None, candidate
+        return load_estimator(
+            self.config,
+            self._store(),
+            image_size,
+            candidate=candidate,
+            on_missing_plan=on_missing_plan,
+        )
+
+    def _store(self) -> StoreReader:
+        # A copy: what is refused may change while another thread reads it.
+        return StoreReader(self._store_path, refused=dict(self._refused))
+
+    def _remember_missing_plan(self, missing: PlanMissingError) -> bool:
+        """Go on without the plan, which `build_missing_plan` may build later."""
+        self.missing = missing
+        return False
+
+    def _build_now(self, missing: PlanMissingError) -> bool:
+        """Build the plan and wait for it, so that it is there."""
+        self.plans.build(missing)
+        return True
 
     def build_missing_plan(self, on_done: Callable[[str], None]) -> bool:
         """Build what the engine loaded last stands in for; see `PlanBuilder.start`."""
         return self.missing is not None and self.plans.start(self.missing, on_done)
 
-    def load_in_background(
-        self,
-        image_size: tuple[int, int] | None,
-        on_done: Callable[[Future[DepthEstimator]], None],
-        *,
-        candidate: bool | None = None,
-        build: bool = False,
+    def load_again(
+        self, image_size: tuple[int, int] | None, on_done: Callable[[Future[DepthEstimator]], None]
     ) -> bool:
         """
-        Start loading; ``on_done`` is called in the background thread with the outcome.
+        Start loading what was loaded last, for images of another size or with a plan.
 
-        ``candidate`` None means as the last time.
+        ``on_done`` is called in the background thread with the outcome.
 
         Returns
         -------
@@ -142,14 +122,63 @@ class EngineLoader:
             False, and nothing started, if an engine is being loaded already.
 
         """
+        return self._start(lambda: self.load(image_size, candidate=self._candidate), on_done)
+
+    def reload(
+        self,
+        image_size: tuple[int, int] | None,
+        on_done: Callable[[Future[DepthEstimator]], None],
+        *,
+        build: bool,
+    ) -> bool:
+        """
+        Start loading the version of the store that waits to be tried, else the one in use.
+
+        A candidate that is damaged is an error, not a reason to load something else. ``build``
+        builds a missing TensorRT plan first, instead of taking another backend. Otherwise as
+        `load_again`.
+        """
+        on_missing_plan = self._build_now if build else self._remember_missing_plan
+
+        def load() -> DepthEstimator:
+            damaged = self._store().damaged_candidate()
+            if damaged:
+                raise StoreError(damaged)
+            return self._load(image_size, True, on_missing_plan)
+
+        return self._start(load, on_done)
+
+    def _start(
+        self,
+        load: Callable[[], DepthEstimator],
+        on_done: Callable[[Future[DepthEstimator]], None],
+    ) -> bool:
         if self.busy:
             return False
-        candidate = self._candidate if candidate is None else candidate
-        self._running = self._thread.submit(
-            self.load, image_size, candidate=candidate, build=build
-        )
+        self._running = self._thread.submit(load)
         self._running.add_done_callback(on_done)
         return True
+
+    def withdraw(self, version: str, reason: str, on_done: Callable[[str], None]) -> None:
+        """
+        Never load a version again, and tell the store so.
+
+        A store may wait for its disk, so a thread of its own writes. ``on_done`` gets, in that
+        thread, what went wrong, empty if nothing did; it is still refused here then.
+        """
+        self._refused[version] = reason
+
+        def write() -> None:
+            try:
+                VersionStore(self._store_path).withdraw(version, reason)
+            except MonoDepthError as error:
+                on_done(str(error))
+            else:
+                # Now the store knows, and a person may take the mark away there.
+                self._refused.pop(version, None)
+                on_done('')
+
+        threading.Thread(target=write, name='withdraw').start()
 
     def size_fits(self, estimator: DepthEstimator, image_size: tuple[int, int]) -> bool:
         """Say whether the input size of this engine is the one for images of this size."""

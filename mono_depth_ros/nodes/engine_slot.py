@@ -1,0 +1,319 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The engine that a node runs: swapped between two images, watched, and swapped back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future as LoadFuture
+from functools import partial
+import time
+
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.config import EngineConfig
+from mono_depth_ros.engine.base import Engine
+from mono_depth_ros.errors import EngineError, ImageError, MonoDepthError
+from mono_depth_ros.health import accepted_shift, HealthWatch, look_at
+from mono_depth_ros.nodes.engine_loader import EngineLoader
+from mono_depth_ros.pipeline import DepthEstimator
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.task import Future
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class EngineSlot:
+    """
+    Holds the estimator in use; the service ``~/reload_engine`` and the topic ``~/version``.
+
+    Engines are loaded in the background. Everything else, the swap too, happens in the thread
+    that answers images, so a swap lies between two images and needs no lock.
+
+    Parameters
+    ----------
+    node : LifecycleNode
+        The node that answers images.
+    config : EngineConfig
+        Which network, where.
+    watch_s : float
+        How long a new network is watched [s]; 0 trusts at once.
+    image_size : callable
+        (height, width) of the images, None if there was none yet.
+
+    Attributes
+    ----------
+    estimator : DepthEstimator
+        The one in use.
+    taken_back : str
+        Which version failed here last, and why; empty if none did.
+
+    Raises
+    ------
+    MonoDepthError
+        If no engine can be loaded.
+
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        config: EngineConfig,
+        watch_s: float,
+        image_size: Callable[[], tuple[int, int] | None],
+    ) -> None:
+        self._node, self._image_size, self._watch_s = node, image_size, watch_s
+        self._logger = node.get_logger()
+        self._loader = EngineLoader(config)
+        self._refused_size: tuple[int, int] | None = None
+        self._trusted: DepthEstimator | None = None
+        self._watch: HealthWatch | None = None
+        self._took = 0.0
+        self._closed = False
+        self.taken_back = ''
+        try:
+            self.estimator = self._loader.load()
+        except MonoDepthError:
+            self._loader.close()
+            raise
+        self._version = node.create_publisher(String, '~/version', LATCHED)
+        self._service = node.create_service(
+            Trigger,
+            '~/reload_engine',
+            self._on_reload,
+            # Its own group: loading takes seconds and images must keep flowing meanwhile.
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
+        self._tell()
+        self._build_missing_plan()
+
+    # Images.
+
+    def infer(self, rgb: NDArray[np.uint8], camera: PinholeCamera) -> NDArray[np.float32]:
+        """
+        Estimate depth with the engine in use; see `DepthEstimator.infer`.
+
+        Raises
+        ------
+        ImageError
+            Also while the engine for images of another size is being loaded.
+
+        """
+        size = rgb.shape[:2]
+        if not (self._loader.size_fits(self.estimator, size) or size == self._refused_size):
+            self._loader.load_again(size, partial(self._swap_soon, size, None))
+            raise ImageError(f'loading the engine for images of {size[1]}x{size[0]} px')
+        started = time.perf_counter()
+        try:
+            depth = self.estimator.infer(rgb, camera)
+        except (EngineError, ImageError) as error:
+            if self._watch is not None:
+                self._compare(rgb, camera, None, str(error))
+            raise
+        self._took = time.perf_counter() - started
+        return depth
+
+    def answered(
+        self, rgb: NDArray[np.uint8], camera: PinholeCamera, depth: NDArray[np.float32]
+    ) -> None:
+        """Watch the engine; called once its depth is on its way, so that nobody waits for it."""
+        if self._watch is not None:
+            self._compare(rgb, camera, depth, '')
+
+    def _compare(
+        self,
+        rgb: NDArray[np.uint8],
+        camera: PinholeCamera,
+        depth: NDArray[np.float32] | None,
+        failure: str,
+    ) -> None:
+        """Ask the network before about the same image now and then, and draw conclusions."""
+        watch, started = self._watch, time.perf_counter()
+        if watch.due(started, failed=depth is None):
+            try:
+                before = look_at(self._trusted.infer(rgb, camera))
+            except MonoDepthError:
+                before = None
+            took = time.perf_counter() - started
+            look = failure if depth is None else look_at(depth)
+            watch.compare(started, look, before, self._took, took)
+        if watch.alarm:
+            self._take_back(watch.alarm)
+        elif watch.left_s == 0:
+            self._trust()
+
+    # Swaps.
+
+    def _swap_soon(
+        self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
+    ) -> None:
+        """Hand an engine from the loader thread to the thread that answers images."""
+        if self._node.executor is not None:
+            self._node.executor.create_task(self._swap, size, answer, loaded)
+
+    def _swap(
+        self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
+    ) -> None:
+        """Use the engine that was loaded, between two images; keep the old one if it failed."""
+        error: BaseException | None
+        if loaded.cancelled() or self._closed:
+            error = EngineError('the node was cleaned up while the engine was loading')
+        else:
+            error = loaded.exception()
+        if error is None:
+            self._use(loaded.result())
+            self._build_missing_plan()
+        elif not self._closed:
+            self._refused_size = size
+            self._logger.error(f'the engine in use stays: {error}')
+        if answer is not None:
+            answer.set_result(error)
+            self._node.executor.wake()
+
+    def _use(self, estimator: DepthEstimator) -> None:
+        """Make this the estimator in use; keep the one before as long as this one is watched."""
+        previous, self.estimator = self.estimator, estimator
+        self._refused_size = None
+        if self._trusted is not None:
+            # What has not proved itself is no way back.
+            previous.engine.close()
+            previous = self._trusted
+        self._trusted = previous
+        if self._watch_s > 0 and is_new(estimator, previous):
+            self._watch = HealthWatch(self._watch_s, accepted_shift(estimator.model.made))
+        else:
+            self._trust()
+        self._tell()
+
+    def _trust(self) -> None:
+        """End the watch; the network before is not needed any more."""
+        self._watch = None
+        if self._trusted is not None:
+            self._trusted.engine.close()
+            self._trusted = None
+
+    def _take_back(self, reason: str) -> None:
+        """Go back to the network before, at once, and never load this one again."""
+        failed, self.estimator = self.estimator, self._trusted
+        self._watch = self._trusted = None
+        failed.engine.close()
+        # What it was loaded for: another attempt for this size would end here again.
+        self._refused_size = self._image_size()
+        version = failed.model.version
+        self.taken_back = f'{version}: {reason}'
+        self._logger.error(
+            f'version {version} is taken back, {reason}. '
+            f'Using {describe_engine(self.estimator.engine)} again'
+        )
+        self._tell()
+        if failed.model.origin == 'store' and version != self.estimator.model.version:
+            self._loader.withdraw(version, reason, self._on_withdrawn)
+
+    def _on_withdrawn(self, problem: str) -> None:
+        if problem:
+            self._logger.warning(f'only this node knows that, until it ends: {problem}')
+
+    def _tell(self) -> None:
+        """Say which engine is in use, in the log and on the topic."""
+        self._version.publish(String(data=self.estimator.engine.manifest.version))
+        self._logger.info(f'using {describe_engine(self.estimator.engine)}')
+
+    # Plans.
+
+    def _build_missing_plan(self) -> None:
+        """Build the TensorRT plan that the engine in use stands in for."""
+        missing = self._loader.missing
+        if self._loader.build_missing_plan(self._plan_soon):
+            self._logger.info(f'{missing}. Building it now, images are answered meanwhile')
+        elif missing is not None and not self._loader.plans.progress:
+            self._logger.warning(str(missing))
+
+    def _plan_soon(self, problem: str) -> None:
+        """Hand the outcome of a build to the thread that answers images."""
+        if self._node.executor is not None:
+            self._node.executor.create_task(self._on_plan, problem)
+
+    def _on_plan(self, problem: str) -> None:
+        """Load the plan that was built, or say why there is none."""
+        if self._closed:
+            return
+        if problem:
+            self._logger.warning(f'the engine in use stays: {problem}')
+        else:
+            self._loader.load_again(self._image_size(), partial(self._swap_soon, None, None))
+
+    # The service, and what diagnostics show.
+
+    async def _on_reload(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        """Look at the store and load what is to run; images keep flowing meanwhile."""
+        answer = Future(executor=self._node.executor)
+        # From TensorRT to a slower backend and back would be two swaps for the worse.
+        build = self.estimator.engine.backend == 'tensorrt'
+        on_done = partial(self._swap_soon, None, answer)
+        if self._loader.reload(self._image_size(), on_done, build=build):
+            error = await answer
+            response.success = error is None
+            response.message = str(error or describe_engine(self.estimator.engine))
+        else:
+            response.message = 'an engine is being loaded already: try again when it is done'
+        return response
+
+    @property
+    def engine(self) -> Engine:
+        """The engine in use."""
+        return self.estimator.engine
+
+    @property
+    def building(self) -> str:
+        """Progress of a TensorRT build, empty if there is none."""
+        return self._loader.plans.progress
+
+    @property
+    def watched(self) -> str:
+        """Say how the watch stands; empty if there is none."""
+        if self._watch is None:
+            return ''
+        return (
+            f'{self._watch.left_s:.0f} s to go, {self._watch.compared} images compared with '
+            f'{self._trusted.model.version}'
+        )
+
+    def close(self) -> None:
+        """Free the engines, the service and the publisher."""
+        self._closed = True
+        self._node.destroy_service(self._service)
+        self._node.destroy_publisher(self._version)
+        self._loader.close()
+        self._trust()
+        self.estimator.engine.close()
+
+
+def is_new(estimator: DepthEstimator, previous: DepthEstimator) -> bool:
+    """
+    Say whether a network has still to prove itself.
+
+    That is a version that the robot made after the one before, and the same network on another
+    backend. What a person chose, or went back to, is not questioned.
+    """
+    new, old = estimator.model, previous.model
+    if (new.origin, new.version) == (old.origin, old.version):
+        engines = (estimator.engine, previous.engine)
+        runs = [(engine.backend, engine.precision) for engine in engines]
+        return runs[0] != runs[1]
+    return new.number > old.number
+
+
+def describe_engine(engine: Engine) -> str:
+    """Name an engine in one line for log and service answers."""
+    height, width = engine.input_size
+    return (
+        f'{engine.manifest.name} {engine.manifest.version} on {engine.backend} '
+        f'({engine.device}, {engine.precision}) at {height}x{width}'
+    )
