@@ -32,8 +32,8 @@ MISSING = 0.2
 SCALE = 2.0
 # Largest factor between the spreads of both, as log(far / near); a bare wall has nearly none.
 SPREAD, WALL = 3.0, 0.05
-# Slow is this factor and this much more time [s], in the median of so many comparisons.
-SLOW, SLOW_S, TIMES = 2.0, 0.005, 8
+# Slow is this factor and this much more time [s], in all but one of so many comparisons.
+SLOW, SLOW_S, TIMES = 2.0, 0.005, 10
 # A gap between images counts no more than this [s], so that a paused camera is not time watched.
 GAP_S = 0.5
 
@@ -182,12 +182,17 @@ class HealthWatch:
         return ''
 
     def _judge_times(self) -> str:
-        """Compare times taken on the same images, on which the machine was equally busy."""
-        if len(self._times) < TIMES:
+        """
+        Compare the times that both took on the same images.
+
+        On a busy machine now this one and now that one is held up; only a slow network is the
+        slower one nearly every time.
+        """
+        times = self._times[-TIMES:]
+        slow = sum(new > old * SLOW and new > old + SLOW_S for new, old in times)
+        if slow < TIMES - 1:
             return ''
-        new, old = (statistics.median(times) for times in zip(*self._times, strict=True))
-        if new <= old * SLOW or new <= old + SLOW_S:
-            return ''
+        new, old = (statistics.median(column) for column in zip(*times, strict=True))
         return (
             f'it is slow: {1e3 * new:.1f} ms an image, the network before takes {1e3 * old:.1f} ms'
         )
