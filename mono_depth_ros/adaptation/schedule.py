@@ -91,9 +91,9 @@ class Schedule:
         self.running = False
         self.rejections = 0
 
-    def kept_frame(self) -> None:
-        """Count an image that the buffer kept."""
-        self._new_frames += 1
+    def kept(self, frames: int) -> None:
+        """Count images that the buffer has kept."""
+        self._new_frames += frames
 
     @property
     def wait_s(self) -> float:
