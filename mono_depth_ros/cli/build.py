@@ -78,8 +78,8 @@ def build(
     if calibration and 'int8' not in wanted:
         raise ConfigError('calibration is for int8: add --precision int8')
     given = {'workspace_mb': workspace, 'optimization_level': level}
-    given = {name: value for name, value in given.items() if value is not None}
-    options = BuildOptions(**given) if given else None
+    chosen = {name: value for name, value in given.items() if value is not None}
+    options = BuildOptions(**chosen) if chosen else None
     reader = StoreReader(Path(store) if store else None)
     network = _resolve(model, reader, version)
     size = parse_input_size(input_size) or network.manifest.input_size

@@ -65,6 +65,9 @@ class TorchEngine:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._network: torch.nn.Module | None = network
             self._stream: Any = torch.cuda.Stream() if on_gpu else None  # type: ignore[no-untyped-call]
+            if self._stream is not None:
+                # The weights are still being laid out, on the stream of everybody.
+                self._stream.wait_stream(torch.cuda.current_stream())
             shape = (1, *self.input_size)
             self._image = torch.zeros((*shape, 3), dtype=torch.uint8, pin_memory=on_gpu)
             self._depth = torch.zeros(shape, dtype=torch.float32, pin_memory=on_gpu)
@@ -95,11 +98,16 @@ class TorchEngine:
             raise EngineError(f'torch failed on a frame: {brief(error)}') from error
         return self._metres
 
-    def _run(self, image: torch.Tensor) -> torch.Tensor:
-        """Run the network on a uint8 NHWC image; the result is float32 metres."""
+    def _run(self, image: torch.Tensor, *, choose: bool = False) -> torch.Tensor:
+        """
+        Run the network on a uint8 NHWC image; the result is float32 metres.
+
+        float32 is multiplied as such, without TF32; ``choose`` tries kernels for the fastest.
+        """
         assert self._network is not None
-        # A contiguous NHWC image, seen as NCHW, is channels last already.
-        depth, _ = self._network(image.permute(0, 3, 1, 2).to(self._type) / 255)
+        with torch.backends.cudnn.flags(enabled=True, benchmark=choose, allow_tf32=False):
+            # A contiguous NHWC image, seen as NCHW, is channels last already.
+            depth, _ = self._network(image.permute(0, 3, 1, 2).to(self._type) / 255)
         return depth.float()  # type: ignore[no-any-return]
 
     def _capture(self) -> Any:
@@ -107,15 +115,14 @@ class TorchEngine:
         try:
             with torch.inference_mode(), torch.cuda.stream(self._stream):
                 self._graph_input = torch.zeros_like(self._image, device=self._place)
-                # Kernels are chosen by trying them; the graph keeps the choice.
-                with torch.backends.cudnn.flags(enabled=True, benchmark=True):
-                    for _ in range(WARM_UPS):
-                        self._run(self._graph_input)
-                    self._stream.synchronize()
-                    graph = torch.cuda.CUDAGraph()
-                    mode = 'thread_local'  # other threads may load engines meanwhile
-                    with torch.cuda.graph(graph, stream=self._stream, capture_error_mode=mode):
-                        self._graph_output = self._run(self._graph_input)
+                for _ in range(WARM_UPS):
+                    self._run(self._graph_input, choose=True)
+                self._stream.synchronize()
+                graph = torch.cuda.CUDAGraph()
+                mode = 'thread_local'  # other threads may load engines meanwhile
+                with torch.cuda.graph(graph, stream=self._stream, capture_error_mode=mode):
+                    # Of the kernels that were tried, the graph keeps the fastest.
+                    self._graph_output = self._run(self._graph_input, choose=True)
             return graph
         except RuntimeError as error:
             logger.info('torch runs without a CUDA graph: %s', brief(error))

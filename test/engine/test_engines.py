@@ -5,6 +5,7 @@
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import EngineError, ModelError, ShapeError
 from mono_depth_ros.manifest import Manifest
+from mono_depth_ros.model.registry import shipped_models
 import numpy as np
 import pytest
 
@@ -163,3 +164,16 @@ def test_all_backends_agree_on_the_network_of_the_package(tmp_path, noise, size)
 def test_torch_says_what_it_needs_to_run_an_imported_network(write_tiny):
     with pytest.raises(ModelError, match='torch needs weights.safetensors beside .*tiny.onnx'):
         load(write_tiny(), 'torch')
+
+
+def test_torch_multiplies_float32_as_float32(tmp_path, noise):
+    torch = pytest.importorskip('torch')
+    engine = load(shipped_models()['indoor'], 'torch')
+    before, seen = torch.backends.cudnn.allow_tf32, []
+    engine._network.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+
+    engine.infer(noise(*engine.input_size))
+
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32 == before
+    engine.close()
