@@ -66,6 +66,7 @@ setup(
         'console_scripts': [
             f'mono_depth = {NAME}.cli:run',
             f'depth_node = {NAME}.nodes.depth_node:main',
+            f'adaptation_node = {NAME}.nodes.adaptation_node:main',
             f'camera_player = {NAME}.nodes.camera_player:main',
         ],
     },

@@ -57,6 +57,8 @@ class Collector:
     ----------
     paused : bool
         Images are left alone.
+    references : References
+        What else is known.
     problem : str
         Why the last image could not be used, empty if it could.
     statistics : InputStatistics
@@ -73,7 +75,7 @@ class Collector:
         references: References,
         size_for: Callable[[tuple[int, int]], tuple[int, int]],
     ) -> None:
-        self._node, self._buffer, self._references = node, buffer, references
+        self._node, self._buffer, self.references = node, buffer, references
         self._size_for = size_for
         self.statistics = InputStatistics()
         self.paused = False
@@ -103,7 +105,7 @@ class Collector:
                 self._kind, topic, self._on_image, QOS, raw=True, qos_overriding_options=options
             ),
         ]
-        self._references.subscribe()
+        self.references.subscribe()
         self._thread = threading.Thread(target=self._run, name='collector', daemon=True)
         self._thread.start()
 
@@ -112,7 +114,7 @@ class Collector:
         for subscription in self._inputs:
             self._node.destroy_subscription(subscription)
         self._inputs.clear()
-        self._references.unsubscribe()
+        self.references.unsubscribe()
         thread, self._thread = self._thread, None
         with self._wake:
             self._waiting.clear()
@@ -171,7 +173,7 @@ class Collector:
             while True:
                 if self._thread is not threading.current_thread():
                     return None
-                delay = REFERENCE_DELAY_S if self._references.heard else 0.0
+                delay = REFERENCE_DELAY_S if self.references.heard else 0.0
                 left = self._waiting[0][0] + delay - time.monotonic() if self._waiting else None
                 if left is not None and left <= 0:
                     return self._waiting.popleft()[1]
@@ -187,10 +189,10 @@ class Collector:
             rgb = message_to_rgb(message)
         header = message.header
         stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
-        points = self._references.points(stamp, camera, header.frame_id)
+        points = self.references.points(stamp, camera, header.frame_id)
         size = self._size_for((camera.height, camera.width))
         frame = make_target_frame(rgb, camera, size, stamp_ns=stamp, points=points)
-        pose = self._references.pose(stamp, header.frame_id)
+        pose = self.references.pose(stamp, header.frame_id)
         if pose is None:
             self._offer([*self._segment.flush(), frame])
         else:

@@ -10,7 +10,11 @@ import time
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 # How long a depth node that is not there may take to appear: it may be restarting.
 ABSENT_S = 5.0
@@ -55,6 +59,8 @@ class HandOver:
     ----------
     version : str
         What is handed over; empty where the depth node shall only look again.
+    running : str
+        Version that the depth node says it runs; empty if it was never heard.
 
     """
 
@@ -70,7 +76,13 @@ class HandOver:
         self._future: Any = None
         self._began = self._seen = self._not_before = 0.0
         self._active = False
-        self.version = ''
+        self.version = self.running = ''
+        self._subscription = node.create_subscription(
+            String, f'{depth_node}/version', self._on_version, LATCHED
+        )
+
+    def _on_version(self, message: String) -> None:
+        self.running = message.data
 
     @property
     def active(self) -> bool:
@@ -124,6 +136,7 @@ class HandOver:
         return None
 
     def close(self) -> None:
-        """Destroy the client."""
+        """Destroy the client and the subscription."""
         self.cancel()
         self._node.destroy_client(self._client)
+        self._node.destroy_subscription(self._subscription)

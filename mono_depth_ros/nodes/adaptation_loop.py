@@ -1,0 +1,327 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop of adaptation: collect, adapt, hand over, watch, and go back; one step of it a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mono_depth_ros.adaptation.config import AdapterConfig, BufferConfig, CycleConfig, GateConfig
+from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
+from mono_depth_ros.adaptation.outcome import (
+    ADDED,
+    CycleJob,
+    FAILED,
+    Outcome,
+    PROMOTED,
+    REJECTED,
+    SKIPPED,
+)
+from mono_depth_ros.adaptation.schedule import Schedule, ScheduleConfig
+from mono_depth_ros.config import AdaptationNodeConfig, EngineConfig
+from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.errors import StoreError
+from mono_depth_ros.model.registry import ResolvedModel
+from mono_depth_ros.nodes.collector import Collector
+from mono_depth_ros.nodes.cycle_runner import CycleRunner
+from mono_depth_ros.nodes.hand_over import HandOver, Reply
+
+CYCLE_FRAMES = 'cycle_frames'
+# One more end of a cycle: the depth node has watched it, and gone back.
+ROLLED_BACK = 'ROLLED BACK'
+# A depth node that runs another network for so many ticks is asked to look again.
+LAG_TICKS = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of the adaptation node."""
+
+    node: AdaptationNodeConfig
+    engine: EngineConfig
+    schedule: ScheduleConfig
+    buffer: BufferConfig
+    adapter: AdapterConfig
+    gate: GateConfig
+    cycle: CycleConfig
+
+
+class AdaptationLoop:
+    """
+    Runs cycles when they are due, and brings their results to the depth node.
+
+    Everything happens in the thread that calls, and nothing takes long.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to do.
+    shipped : ResolvedModel
+        Network that is adapted, as it was before.
+    store : VersionStore
+        Claimed by the caller.
+    buffer : FrameBuffer
+        Images collected.
+    collector : Collector
+        Who collects them.
+    hand_over : HandOver
+        Way to the depth node.
+    logger : object
+        Of the node.
+
+    Attributes
+    ----------
+    outcome : Outcome or None
+        How the last cycle ended.
+    current : str or None
+        Version in use in the store; None is the shipped network.
+    problem : str
+        What is wrong with the store, empty if nothing is.
+    paused : bool
+        Neither images nor cycles go on.
+
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        shipped: ResolvedModel,
+        store: VersionStore,
+        buffer: FrameBuffer,
+        collector: Collector,
+        hand_over: HandOver,
+        logger: Any,
+    ) -> None:
+        self.settings, self.store, self.buffer = settings, store, buffer
+        self.collector, self.hand_over, self._logger = collector, hand_over, logger
+        self.schedule = Schedule(settings.schedule)
+        self.runner = CycleRunner()
+        self.outcome: Outcome | None = None
+        self.current = store.current_name()
+        self.problem = ''
+        self.paused = False
+        self._shipped = shipped
+        self._waiting: Outcome | None = None
+        self._cycles = 0
+        self._lag: tuple[str, str] | None = None
+        self._lag_ticks = 0
+
+    @property
+    def version(self) -> str:
+        """Name of the network in use in the store."""
+        return self.current or self._shipped.version
+
+    @property
+    def state(self) -> str:
+        """What is going on, in a few words."""
+        if self.hand_over.active:
+            return 'handing over' if self.hand_over.version else 'reloading'
+        state = 'adapting' if self.runner.active else 'collecting'
+        return f'paused while {state}' if self.paused else state
+
+    def resume_hand_over(self) -> None:
+        """Hand over the version that was left waiting by a node that ended, if it is of ours."""
+        try:
+            waiting = self.store.candidate()
+        except StoreError as error:
+            self.problem = str(error)
+            return
+        if waiting is not None and waiting.manifest.name == self._shipped.manifest.name:
+            self.schedule.begin()
+            outcome = Outcome(ADDED, 'it passed the gate before a restart', '', waiting.name)
+            self._on_outcome(outcome)
+
+    def tick(self) -> None:
+        """Do what there is to do now."""
+        try:
+            self._watch_store()
+        except StoreError as error:
+            self.problem = str(error)
+        self.schedule.kept(self.collector.new_frames())
+        if self.hand_over.active:
+            reply = self.hand_over.poll()
+            if reply is not None:
+                self._on_reply(reply)
+        elif self.runner.active:
+            outcome = self.runner.poll()
+            if outcome is not None:
+                self._on_outcome(outcome)
+        elif self._depth_node_lags():
+            self.hand_over.begin()
+        elif not self.refusal():
+            reason = self.schedule.due(self.collector.statistics.drift()[0])
+            if reason:
+                self.begin(reason)
+
+    def refusal(self) -> str:
+        """Say why no cycle can begin now; empty if one can."""
+        if self.runner.active:
+            return f'a cycle is running: {describe_progress(self.runner.progress)}'
+        if self.hand_over.active:
+            return 'the depth node is loading a network'
+        if self.paused:
+            return 'adaptation is paused: call ~/enable with true'
+        if self.settings.adapter.mode == 'none':
+            return 'mode none changes nothing'
+        held, wanted = len(self.buffer), self.settings.cycle.min_frames
+        return f'{held} images collected, {wanted} are needed' if held < wanted else ''
+
+    def begin(self, reason: str) -> None:
+        """Begin a cycle with the images collected so far."""
+        settings, frames = self.settings, self.buffer.snapshot()
+        # Another seed each time: the same one would be rejected again.
+        adapter = replace(settings.adapter, seed=settings.adapter.seed + self._cycles)
+        job = CycleJob(
+            frames=str(self.store.root / CYCLE_FRAMES),
+            store=str(self.store.root),
+            model=settings.engine.model,
+            backend=settings.engine.backend,
+            claimed=True,
+            rate_factor=self.schedule.rate_factor,
+            adapter=adapter,
+            gate=settings.gate,
+            cycle=settings.cycle,
+        )
+        self._cycles += 1
+        self.schedule.begin()
+        self.collector.statistics.mark(frame.rgb for frame in frames)
+        self.runner.start(job, frames)
+        self._logger.info(f'a cycle begins with {len(frames)} images: {reason}')
+
+    def pause(self, paused: bool) -> None:
+        """Stop collecting and the cycle that is running, or let both go on."""
+        self.paused = self.collector.paused = paused
+        self.runner.pause(paused)
+
+    def roll_back(self, reason: str) -> str:
+        """
+        Go back to the network in use before; return its name, empty if it is the shipped one.
+
+        Raises
+        ------
+        StoreError
+            If the shipped network is in use, a version is being tried, or the store is broken.
+
+        """
+        if self.hand_over.active:
+            raise StoreError('the depth node is loading a network: try again when it is done')
+        version = self.store.rollback(reason)
+        self._cancel_cycle('the network it started from was rolled back')
+        self.current = self.store.current_name()
+        self._count(REJECTED)
+        self.hand_over.begin()
+        return version.name if version is not None else ''
+
+    def stop(self, reason: str) -> None:
+        """End the cycle that is running, and wait for nothing."""
+        self.outcome = self.runner.cancel(reason) or self.outcome
+        self.hand_over.cancel()
+        self.schedule.running = False
+
+    def _depth_node_lags(self) -> bool:
+        """Say, once, that the depth node has run another network than the store for a while."""
+        lag = (self.hand_over.running, self.version)
+        if lag[0] in ('', lag[1]):
+            self._lag, self._lag_ticks = None, 0
+        elif lag != self._lag:
+            self._lag, self._lag_ticks = lag, 0
+        else:
+            self._lag_ticks += 1
+        return self._lag_ticks == LAG_TICKS
+
+    def _watch_store(self) -> None:
+        """Notice that somebody else has changed the network in use."""
+        name = self.store.current_name()
+        self.problem = ''
+        if name == self.current:
+            return
+        before, self.current = self.current, name
+        self._cancel_cycle('the network in use changed')
+        bad = self._why_bad(before)
+        if not bad:
+            self._logger.info(f'the network in use is now {name or "the shipped one"}')
+            return
+        last = self.outcome if self.outcome and self.outcome.version == before else None
+        verdict = last.verdict if last else {}
+        self._finish(Outcome(ROLLED_BACK, bad, 'watch', before or '', verdict))
+
+    def _why_bad(self, name: str | None) -> str:
+        if name is None:
+            return ''
+        try:
+            return self.store.find(name).bad
+        except StoreError:
+            return ''
+
+    def _cancel_cycle(self, reason: str) -> None:
+        if self.runner.cancel(reason) is not None:
+            self._finish(Outcome(SKIPPED, reason))
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        if outcome.state != ADDED:
+            self._finish(outcome)
+            return
+        self._waiting = self.outcome = outcome
+        self._logger.info(f'handing version {outcome.version} to {self.hand_over.service}')
+        self.hand_over.begin(outcome.version)
+
+    def _on_reply(self, reply: Reply) -> None:
+        outcome, self._waiting = self._waiting, None
+        if outcome is None:
+            said = 'the depth node has reloaded' if reply.accepted else 'no reload'
+            self._logger.info(f'{said}: {reply.message}')
+            return
+        try:
+            self._finish(self._settle(outcome, reply))
+        except StoreError as error:
+            bad = self._why_bad(outcome.version)
+            state, reason = (ROLLED_BACK, bad) if bad else (FAILED, str(error))
+            self._finish(replace(outcome, state=state, reason=reason, stage='promote'))
+
+    def _settle(self, outcome: Outcome, reply: Reply) -> Outcome:
+        """Put a version in use, or mark it bad, as the depth node has answered."""
+        if reply.accepted is False:
+            reason = f'the depth node refuses it: {reply.message}'
+            self.store.withdraw(outcome.version, reason)
+            return replace(outcome, state=REJECTED, reason=reason, stage='hand over')
+        self.current = self.store.promote(outcome.version).name
+        self.store.prune(self.settings.cycle.keep_versions)
+        told = 'the depth node runs it'
+        if reply.accepted is None:
+            told = f'{reply.message}, so a depth node takes it when it starts'
+        gate = outcome.reason.removesuffix('; it waits to be tried')
+        return replace(outcome, state=PROMOTED, reason=f'{gate}; {told}', stage='promote')
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        tell = self._logger.info if outcome.state in (PROMOTED, SKIPPED) else self._logger.warning
+        version = f' {outcome.version}' if outcome.version else ''
+        tell(f'cycle {outcome.state}{version}: {outcome.reason}')
+        self._count(REJECTED if outcome.state == ROLLED_BACK else outcome.state)
+
+    def _count(self, state: str) -> None:
+        """Tell the schedule; go back to the shipped network when it says so."""
+        if not self.schedule.end(state) or self.store.current_name() is None:
+            return
+        times = self.settings.schedule.reset_after
+        reason = f'given up after {times} rejected cycles in a row'
+        try:
+            while self.store.current_name() is not None:
+                self.store.rollback(reason)
+        except StoreError as error:
+            self._logger.error(f'no way back to the shipped network: {error}')
+        self.current = self.store.current_name()
+        self._logger.warning(f'back to the shipped network: {reason}')
+        self.hand_over.begin()
+
+
+def describe_progress(progress: Mapping[str, Any]) -> str:
+    """Say in words how far a cycle is."""
+    stage = str(progress.get('stage', ''))
+    if 'step' not in progress:
+        return stage
+    return (
+        f'{stage}, step {progress["step"]} of {progress["steps"]}, {progress["eta_s"]:.0f} s left'
+    )
