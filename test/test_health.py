@@ -8,7 +8,7 @@ import random
 import re
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mono_depth_ros.health import accepted_shift, HealthWatch, Look, look_at
 import numpy as np
@@ -194,6 +194,7 @@ def test_a_camera_that_turns_to_another_wall_is_no_alarm():
     assert watch.alarm == ''
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     depth=st.floats(0.2, 50.0),
     factor=st.floats(0.6, 1.6),
