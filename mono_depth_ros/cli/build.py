@@ -57,6 +57,14 @@ def build(
         int | None,
         typer.Option(min=0, max=5, help='Effort: 0 builds fast, 5 runs fast.', show_default='3'),
     ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            '--refit',
+            help='Build a plan that takes the weights of adapted networks in seconds; it may run '
+            'slower.',
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option('--force', help='Build even if there is one.')] = False,
 ) -> None:
     """
@@ -79,7 +87,7 @@ def build(
         raise ConfigError('calibration is for int8: add --precision int8')
     given = {'workspace_mb': workspace, 'optimization_level': level}
     chosen = {name: value for name, value in given.items() if value is not None}
-    options = BuildOptions(**chosen) if chosen else None
+    options = BuildOptions(**chosen, refittable=refit) if chosen or refit else None
     reader = StoreReader(Path(store) if store else None)
     network = _resolve(model, reader, version)
     size = parse_input_size(input_size) or network.manifest.input_size
@@ -97,7 +105,8 @@ def build(
             ),
             f'{network.manifest.name} {network.version}, {name}, {size[0]}x{size[1]}',
         )
-        did = f'built in {plan.seconds:.0f} s' if plan.built else 'is there already'
+        how = 'refitted' if plan.refitted else 'built'
+        did = f'{how} in {plan.seconds:.0f} s' if plan.built else 'is there already'
         console.print(
             f'[green]{did}[/]: {plan.precision} for {escape(plan.gpu)}, TensorRT {plan.tensorrt}: '
             f'{escape(str(plan.path))}',

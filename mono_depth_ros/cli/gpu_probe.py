@@ -14,15 +14,14 @@ import sys
 import time
 from typing import Any
 
-import cv2
 from mono_depth_ros.engine.base import Engine
+from mono_depth_ros.engine.comparison import compare_with_reference, images
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import MonoDepthError
 import numpy as np
 from numpy.typing import NDArray
 
-REFERENCES = ('onnxruntime', 'openvino', 'torch')
-FRAMES, RUNS, WARM_UPS = 8, 300, 20
+RUNS, WARM_UPS = 300, 20
 
 
 def look() -> dict[str, Any]:
@@ -44,37 +43,6 @@ def look() -> dict[str, Any]:
     }
 
 
-def images(size: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """Return images that are the same everywhere: edges, gradients and noise of every scale."""
-    rng = np.random.default_rng(0)
-    made = []
-    for index in range(FRAMES):
-        coarse = rng.integers(0, 256, (3 + 2 * index, 4 + 2 * index, 3), np.uint8)
-        how = cv2.INTER_CUBIC if index % 2 else cv2.INTER_NEAREST
-        smooth = cv2.resize(coarse, size[::-1], interpolation=how).astype(np.int16)
-        noisy = smooth + rng.integers(-6, 7, smooth.shape)
-        made.append(np.clip(noisy, 0, 255).astype(np.uint8))
-    return made
-
-
-def reference_depths(
-    model: Path, frames: list[NDArray[np.uint8]]
-) -> tuple[str, list[NDArray[np.float32]]]:
-    """Return the depth of each frame in float32 on a CPU, and who computed it."""
-    size = frames[0].shape[0], frames[0].shape[1]
-    problems = []
-    for backend in REFERENCES:
-        try:
-            engine = load_engine(model, backend, input_size=size, precision='fp32')
-        except MonoDepthError as error:
-            problems.append(str(error))
-            continue
-        depths = [engine.infer(frame).copy() for frame in frames]
-        engine.close()
-        return f'{backend} ({engine.device})', depths
-    raise MonoDepthError(f'nothing to compare with: {"; ".join(problems)}')
-
-
 def latencies(engine: Engine, frame: NDArray[np.uint8], runs: int = RUNS) -> dict[str, float]:
     """Return p50 and p99 of one inference, host to host [ms]."""
     elapsed = []
@@ -89,19 +57,16 @@ def latencies(engine: Engine, frame: NDArray[np.uint8], runs: int = RUNS) -> dic
 def measure(model: Path, backend: str, precision: str, engines: Path | None) -> dict[str, Any]:
     """Return how fast an engine is, and how far from the reference."""
     engine = load_engine(model, backend, precision=precision, engines_path=engines)
-    frames = images(engine.input_size)
-    who, expected = reference_depths(model, frames)
-    errors = [
-        np.abs(engine.infer(frame) - depth) / np.abs(depth)
-        for frame, depth in zip(frames, expected, strict=True)
-    ]
+    difference = compare_with_reference(engine, model)
     result = {
         'device': engine.device,
         'precision': engine.precision,
-        'reference': who,
-        'mean_difference': float(np.mean(errors)),
-        'max_difference': float(np.max(errors)),
-        **latencies(engine, frames[0]),
+        'reference': difference.reference,
+        'mean_difference': difference.mean,
+        'max_difference': difference.largest,
+        'accuracy': difference.describe(),
+        'accurate': difference.accepted,
+        **latencies(engine, images(engine.input_size)[0]),
     }
     engine.close()
     return result

@@ -33,6 +33,7 @@ from mono_depth_ros.engine.checks import check_model, CheckedModel
 from mono_depth_ros.engine.cuda import CudaError, first_gpu
 from mono_depth_ros.engine.plans import BuildOptions, PlanFolder, PlanKey
 from mono_depth_ros.engine.precision import fix_input_size, float_the_image, to_half
+from mono_depth_ros.engine.refit import refit_known_plan, structure_of
 from mono_depth_ros.engine.tensorrt_engine import chosen_precision, plan_folder, plan_key
 from mono_depth_ros.engine.tensorrt_log import LOG
 from mono_depth_ros.errors import EngineError, MonoDepthError
@@ -139,7 +140,7 @@ def build_plan(
         ``fp16``, ``fp32``, ``int8``, or ``auto``.
     options : BuildOptions, optional
         Limits of the builder. A plan that was built with others is built again; by default any
-        will do.
+        will do, and one of the same structure that takes weights is given those of the network.
     force : bool
         Build even if there is one.
     report : callable
@@ -174,12 +175,12 @@ def build_plan(
             return key, path, False
         network = typed_network(model, precision, folder)
         started = time.monotonic()
-        options = options or BuildOptions()
         with first_gpu().active():
-            plan = _serialize(network, precision, options, folder, report, cancelled)
+            plan, how = _make(model, key, network, options, folder, report, cancelled)
         made = {
             'key': asdict(key),
-            'options': asdict(options),
+            **how,
+            'structure': structure_of(network),
             'network': model.manifest.name,
             'built': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
             'seconds': round(time.monotonic() - started, 1),
@@ -193,6 +194,31 @@ def _is_there(folder: PlanFolder, path: Path, options: BuildOptions | None) -> b
     """Say whether there is a plan, built with these options."""
     fits = options is None or folder.record(path).get('options') == asdict(options)
     return fits and isinstance(folder.read(path), bytes)
+
+
+def _make(
+    model: CheckedModel,
+    key: PlanKey,
+    network: bytes,
+    options: BuildOptions | None,
+    folder: PlanFolder,
+    report: Report,
+    cancelled: threading.Event | None,
+) -> tuple[bytes, dict[str, Any]]:
+    """Make the bytes of a plan, of a known plan if that one takes weights; say how."""
+    how = {}
+    if options is None and key.precision != 'int8':
+        try:
+            refitted = refit_known_plan(model, key, network, folder)
+        except (EngineError, CudaError) as error:
+            how['not_refitted'] = str(error)
+        else:
+            if refitted is not None:
+                numbers = refitted.difference.describe()
+                return refitted.data, {'options': refitted.donor['options'], 'refitted': numbers}
+    options = options or BuildOptions()
+    plan = _serialize(network, key.precision, options, folder, report, cancelled)
+    return plan, {'options': asdict(options), **how}
 
 
 def _serialize(
@@ -219,6 +245,8 @@ def _serialize(
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mb << 20)
     config.builder_optimization_level = options.optimization_level
+    if options.refittable:
+        config.set_flag(trt.BuilderFlag.REFIT)
     if precision == 'fp32':
         # Otherwise float32 is multiplied with 10 bits of mantissa on newer GPUs.
         config.clear_flag(trt.BuilderFlag.TF32)
@@ -280,12 +308,11 @@ def main() -> int:
         say('error', message=message)
         return 130 if cancelled.is_set() else 1
     seconds = round(time.monotonic() - started, 1)
-    say('done', key=key.digest, path=str(path), seconds=seconds, built=built, **_named(key))
+    refitted = built and 'refitted' in PlanFolder(path.parent).record(path)
+    made_for = {name: getattr(key, name) for name in ('gpu', 'tensorrt', 'precision')}
+    values = {'path': str(path), 'seconds': seconds, 'built': built, 'refitted': refitted}
+    say('done', key=key.digest, **values, **made_for)
     return 0
-
-
-def _named(key: PlanKey) -> dict[str, str]:
-    return {'gpu': key.gpu, 'tensorrt': key.tensorrt, 'precision': key.precision}
 
 
 def _watch_for_signals() -> threading.Event:

@@ -40,6 +40,8 @@ class BuiltPlan:
         How long it took.
     built : bool
         False if it was there already.
+    refitted : bool
+        Another plan took the weights, and computes what the network does.
     gpu, tensorrt, precision : str
         What it is for.
 
@@ -49,6 +51,7 @@ class BuiltPlan:
     path: Path
     seconds: float
     built: bool
+    refitted: bool = False
     gpu: str = ''
     tensorrt: str = ''
     precision: str = ''

@@ -45,11 +45,14 @@ class BuildOptions:
         GPU memory that one layer may use while it runs [MiB].
     optimization_level : int
         0 (fast build) to 5 (fast engine); 3 is TensorRT's own default.
+    refittable : bool
+        The plan takes the weights of other networks of its structure; it may run slower.
 
     """
 
     workspace_mb: int = 1024
     optimization_level: int = 3
+    refittable: bool = False
 
 
 @dataclass(frozen=True)

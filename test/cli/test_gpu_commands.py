@@ -105,6 +105,25 @@ def test_build_takes_a_version_of_the_store(run, network, tmp_path):
     assert record['key']['onnx'] == version.files['model.onnx']
 
 
+def test_build_refits_a_plan_that_was_built_for_it(run, network, tmp_path):
+    from mono_depth_ros.model.registry import shipped_models
+    from onnx import numpy_helper
+
+    shipped, adapted = shipped_models()['indoor'], tmp_path / 'adapted.onnx'
+    model = onnx.load(shipped)
+    weight = next(t for t in model.graph.initializer if t.name == 'conv5.pointwise.weight')
+    values = 1.01 * numpy_helper.to_array(weight)
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+    onnx.save(model, adapted)
+    words = ('build', '--store', tmp_path / 's', '--input-size', '96x128', '--model')
+
+    status, built, _ = run(*words, shipped, '--refit')
+    refitted = run(*words, adapted)[1]
+
+    assert status == 0 and built.startswith('built in')
+    assert refitted.startswith('refitted in')
+
+
 def test_a_failing_build_is_one_line(run, network, gpu):
     gpu(build_error='Cuda Runtime (out of memory)')
 

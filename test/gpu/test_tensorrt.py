@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TensorRT and CUDA themselves, on a real GPU; elsewhere these tests are skipped and say why."""
 
-from mono_depth_ros.cli.gpu_probe import images, reference_depths
+from mono_depth_ros.engine.comparison import compare_with_reference, images
 from mono_depth_ros.engine.int8 import PACK
 from mono_depth_ros.engine.plan_build import PlanBuild
 from mono_depth_ros.engine.quantisation import FEWEST, quantise
@@ -64,14 +64,10 @@ def load(network, engines, precision='fp16'):
 def test_tensorrt_agrees_with_the_reference(tensorrt, network, engines, precision):
     PlanBuild(network, None, precision, engines_path=engines).run()
     engine = load(network, engines, precision)
-    frames = images(engine.input_size)
-    _, expected = reference_depths(network, frames)
 
-    errors = [
-        np.abs(engine.infer(f) / depth - 1) for f, depth in zip(frames, expected, strict=True)
-    ]
+    difference = compare_with_reference(engine, network)
 
-    assert np.mean(errors) < ALLOWED[precision]
+    assert difference.mean < ALLOWED[precision]
     engine.close()
 
 
@@ -143,14 +139,10 @@ def test_torch_and_tensorrt_share_the_gpu(tensorrt, cuda, network, engines):
 @pytest.mark.parametrize('precision', ALLOWED)
 def test_torch_agrees_with_the_reference(cuda, network, precision):
     engine = load_engine(network, 'torch', precision=precision)
-    frames = images(engine.input_size)
-    _, expected = reference_depths(network, frames)
 
-    errors = [
-        np.abs(engine.infer(f) / depth - 1) for f, depth in zip(frames, expected, strict=True)
-    ]
+    difference = compare_with_reference(engine, network)
 
-    assert np.mean(errors) < ALLOWED[precision]
+    assert difference.mean < ALLOWED[precision]
     engine.close()
 
 

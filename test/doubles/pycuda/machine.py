@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     'build_error': '',  # what the builder logs before it gives up
     'crash': False,  # the builder dies of a signal
     'load_error': '',  # what the runtime logs instead of loading a plan
+    'refit': 'works',  # or fails, or is stale: the weights stay as they are
     'frame_error': '',  # what the engine logs instead of running a frame
     'unsupported': '',  # operator that the parser does not know
     'gain': 1.0,  # factor on the output, for engines that compute nonsense

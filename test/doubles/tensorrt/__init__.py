@@ -54,6 +54,7 @@ if MAJOR < 11:
     class BuilderFlag(enum.Enum):
         FP16 = 0
         INT8 = 1
+        REFIT = 4
         TF32 = 6
 
     class NetworkDefinitionCreationFlag(enum.IntEnum):
@@ -62,6 +63,7 @@ if MAJOR < 11:
 else:
 
     class BuilderFlag(enum.Enum):  # type: ignore[no-redef]
+        REFIT = 4
         TF32 = 6
 
     class NetworkDefinitionCreationFlag(enum.IntEnum):  # type: ignore[no-redef]
@@ -227,6 +229,9 @@ class IBuilderConfig(_Live):
     def set_memory_pool_limit(self, pool: MemoryPoolType, pool_size: int) -> None:
         self.pools[pool] = pool_size
 
+    def set_flag(self, flag: BuilderFlag) -> None:
+        self.flags.add(flag)
+
     def clear_flag(self, flag: BuilderFlag) -> None:
         self.flags.discard(flag)
 
@@ -359,13 +364,13 @@ class Runtime(_Live):
                 f'expecting {_machine_name()} got {made_on}, please rebuild.',
             )
             return None
-        return ICudaEngine(model, self._logger)
+        return ICudaEngine(model, header, self._logger)
 
 
 class ICudaEngine(_Live):
-    def __init__(self, model: onnx.ModelProto, logger: ILogger) -> None:
+    def __init__(self, model: onnx.ModelProto, header: bytes, logger: ILogger) -> None:
         super().__init__()
-        self._model, self._logger = model, logger
+        self._model, self._header, self._logger = model, header, logger
         self._tensors = [
             *((value, TensorIOMode.INPUT) for value in model.graph.input),
             *((value, TensorIOMode.OUTPUT) for value in model.graph.output),
@@ -401,6 +406,13 @@ class ICudaEngine(_Live):
 
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[Dims]:
         return [self.get_tensor_shape(name)] * 3
+
+    @property
+    def refittable(self) -> bool:
+        return 'BuilderFlag.REFIT' in json.loads(self._header)['flags']
+
+    def serialize(self) -> IHostMemory:
+        return IHostMemory(MAGIC + self._header + b'\n' + self._model.SerializeToString())
 
     def create_execution_context(self) -> IExecutionContext | None:
         machine.need_context('create_execution_context')
@@ -456,4 +468,49 @@ class IExecutionContext(_Live):
             machine.frames += 1
 
         machine.queue(stream_handle, run)
+        return True
+
+
+class Refitter(_Live):
+    def __init__(self, engine: ICudaEngine, logger: ILogger) -> None:
+        super().__init__()
+        _check_logger(logger)
+        machine.need_context('Refitter')
+        if not engine.refittable:
+            raise TypeError('pybind11::init(): factory function returned nullptr')
+        self.engine = engine
+        self.weights: list[onnx.TensorProto] | None = None
+
+    def refit_cuda_engine(self) -> bool:
+        machine.need_context('refit_cuda_engine')
+        if self.weights is None:
+            raise ContractError('an engine is refitted before it was given weights')
+        if machine.setting('refit') != 'stale':
+            graph = self.engine._model.graph
+            del graph.initializer[:]
+            graph.initializer.extend(self.weights)
+        return True
+
+
+class OnnxParserRefitter(_Live):
+    def __init__(self, refitter: Refitter, logger: ILogger) -> None:
+        super().__init__()
+        self._refitter = refitter
+        self._errors: list[ParserError] = []
+
+    @property
+    def num_errors(self) -> int:
+        return len(self._errors)
+
+    def get_error(self, index: int) -> ParserError:
+        return self._errors[index]
+
+    def refit_from_bytes(self, model: bytes, path: str | None = None) -> bool:
+        new = onnx.load_from_string(bytes(model)).graph.initializer
+        old = self._refitter.engine._model.graph.initializer
+        same = [(t.name, tuple(t.dims)) for t in new] == [(t.name, tuple(t.dims)) for t in old]
+        if machine.setting('refit') == 'fails' or not same:
+            self._errors.append(ParserError('Conv', 'Failed to set weights: count mismatch'))
+            return False
+        self._refitter.weights = list(new)
         return True
