@@ -66,6 +66,8 @@ class PretrainConfig:
         Seed of the scenes, the initial weights, the order and the augmentation.
     width, high_resolution : float
         Channel factors of the network.
+    residual : bool
+        Residual encoder blocks, which training from random weights needs.
     input_size : tuple of int
         (height, width) at which the network is deployed [px].
     focal : float
@@ -111,6 +113,7 @@ class PretrainConfig:
     seed: int = 0
     width: float = 0.5
     high_resolution: float = 0.5
+    residual: bool = True
     input_size: tuple[int, int] = (192, 256)
     focal: float = 220.0
     min_depth: float = 0.1

@@ -38,6 +38,18 @@ def test_depth_stays_within_its_limits(network):
     assert depth.max() <= network.max_depth
 
 
+def test_residual_blocks_pass_their_input_on_where_the_shapes_allow():
+    network = FastDepth(0.25, residual=True).eval()
+    features = torch.rand(1, 64, 4, 4)
+    block = next(b for b in network.encoder if b.residual and b[0].in_channels == 64)
+    torch.nn.init.zeros_(block[3].weight)
+
+    torch.testing.assert_close(block(features), features)
+    assert [number for number, b in enumerate(network.encoder, 1) if b.residual] == [
+        *(3, 5, 7, 8, 9, 10, 11, 13)
+    ]
+
+
 @pytest.mark.parametrize('shape', [(1, 3, 100, 64), (1, 4, 64, 64), (3, 64, 64)])
 def test_other_input_shapes_are_refused(network, shape):
     with pytest.raises(ShapeError, match='multiples of 32'):
