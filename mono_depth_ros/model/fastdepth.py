@@ -159,7 +159,6 @@ class FastDepth(nn.Module):
             'residual': residual,
         }
         self.min_depth, self.max_depth, self.focal = min_depth, max_depth, focal
-        self.shortcuts = shortcuts
 
         def channels(count: float) -> int:
             return max(8, round(count * width / 8) * 8)
@@ -231,8 +230,7 @@ class FastDepth(nn.Module):
         x = self.stem(rgb)  # (B, C, H / 2, W / 2)
         skips = {}
         for number, block in enumerate(self.encoder, start=1):
-            y = block(x)
-            x = x + y if self.shortcuts and x.shape == y.shape else y
+            x = block(x)
             if number == POSITION_BLOCK and self.position is not None:
                 height, width = rgb.shape[2:]
                 x = x + self.position(ray_slopes(height, width, focal or self.focal, x, step=4))
