@@ -55,8 +55,6 @@ class PlanMissingError(EngineError):
         Precision it is to be built in.
     engines_path : str
         Folder it belongs in.
-    buildable : bool
-        Building it needs nothing but time; INT8 may need images to be calibrated with first.
 
     """
 
@@ -69,7 +67,6 @@ class PlanMissingError(EngineError):
         input_size: tuple[int, int] = (0, 0),
         precision: str = '',
         engines_path: str = '',
-        buildable: bool = True,
     ) -> None:
         super().__init__(message)
         self.key = key
@@ -77,7 +74,6 @@ class PlanMissingError(EngineError):
         self.input_size = input_size
         self.precision = precision
         self.engines_path = engines_path
-        self.buildable = buildable
 
 
 class StoreError(MonoDepthError):

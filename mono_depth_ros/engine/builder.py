@@ -17,18 +17,17 @@ SIGINT and SIGTERM cancel it: the next step that TensorRT reports is answered wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 import datetime
 import json
 import os
 from pathlib import Path
-import signal
 import sys
 import threading
 import time
 from typing import Any
 
+from mono_depth_ros.engine.build_progress import Monitor, Report, watch_for_signals
 from mono_depth_ros.engine.checks import check_model, CheckedModel
 from mono_depth_ros.engine.cuda import CudaError, first_gpu
 from mono_depth_ros.engine.plans import BuildOptions, PlanFolder, PlanKey
@@ -40,7 +39,6 @@ from mono_depth_ros.errors import EngineError, MonoDepthError
 import onnx
 import tensorrt as trt
 
-Report = Callable[[str, float], None]
 CANCELLED = 'cancelled'
 
 
@@ -71,53 +69,6 @@ def typed_network(model: CheckedModel, precision: str, folder: PlanFolder) -> by
         to_half(graph)
     data: bytes = graph.SerializeToString()
     return data
-
-
-class Monitor(trt.IProgressMonitor):
-    """
-    Hears how far TensorRT is, and tells it to stop.
-
-    TensorRT calls it from several threads. Phases nest, and several follow each other at the top;
-    the fraction is that of the present top phase and never goes back within it.
-    """
-
-    def __init__(self, report: Report, cancelled: threading.Event) -> None:
-        trt.IProgressMonitor.__init__(self)
-        self._report, self._cancelled = report, cancelled
-        self._lock = threading.Lock()
-        self._phases: dict[str, tuple[str | None, int, int]] = {}
-
-    def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-        """Note a phase, its parent and its length."""
-        with self._lock:
-            self._phases[phase_name] = (parent_phase, max(num_steps, 1), 0)
-        self._tell(phase_name)
-
-    def step_complete(self, phase_name: str, step: int) -> bool:
-        """Note a step; False stops the build."""
-        with self._lock:
-            parent, steps, _ = self._phases.get(phase_name, (None, 1, 0))
-            self._phases[phase_name] = (parent, steps, min(step + 1, steps))
-        self._tell(phase_name)
-        return not self._cancelled.is_set()
-
-    def phase_finish(self, phase_name: str) -> None:
-        """Forget a phase."""
-        with self._lock:
-            self._phases.pop(phase_name, None)
-
-    def _tell(self, phase: str) -> None:
-        """Report the top phase that this one belongs to."""
-        with self._lock:
-            fraction, name = 0.0, phase
-            for _ in range(len(self._phases)):
-                parent, steps, done = self._phases.get(name, (None, 1, 0))
-                fraction = min((done + fraction) / steps, 1.0)
-                if parent is None or parent not in self._phases:
-                    break
-                name = parent
-        # An exception here would end the build, so only what cannot fail is done.
-        self._report(name, round(fraction, 4))
 
 
 def build_plan(
@@ -286,7 +237,7 @@ def main() -> int:
             channel.write(json.dumps({'event': event, **values}) + '\n')
             channel.flush()
 
-    cancelled = _watch_for_signals()
+    cancelled = watch_for_signals()
     try:
         request = json.loads(sys.argv[1])
         size, engines = request.get('input_size'), request.get('engines_path')
@@ -313,31 +264,6 @@ def main() -> int:
     values = {'path': str(path), 'seconds': seconds, 'built': built, 'refitted': refitted}
     say('done', key=key.digest, **values, **made_for)
     return 0
-
-
-def _watch_for_signals() -> threading.Event:
-    """
-    Return an event that SIGINT and SIGTERM set.
-
-    A handler would not do: Python runs handlers in the main thread only, and that one is inside
-    TensorRT until the build is over. Nor would `signal.sigwait` in a thread: the threads that
-    numpy has started by now take signals, too. But whichever thread takes one, Python writes it
-    to the wake-up descriptor at once.
-    """
-    cancelled = threading.Event()
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-        signal.siginterrupt(number, False)  # no call of a library ends early
-
-    def watch() -> None:
-        os.read(reader, 1)
-        cancelled.set()
-
-    threading.Thread(target=watch, name='signals', daemon=True).start()
-    return cancelled
 
 
 if __name__ == '__main__':

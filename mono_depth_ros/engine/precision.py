@@ -74,18 +74,23 @@ def fix_input_size(model: onnx.ModelProto, size: tuple[int, int]) -> None:
 
 def float_the_image(model: onnx.ModelProto) -> None:
     """
-    Let nothing but a cast read the uint8 image.
+    Let nothing but a cast to float read the uint8 image.
 
-    TensorRT takes uint8 at the border of a network and computes nothing with it.
+    TensorRT takes uint8 at the border of a network, and converts it to float32 or float16 only.
     """
     graph = model.graph
-    readers = [n for n in graph.node if INPUT in n.input and n.op_type != 'Cast']
+    readers = [n for n in graph.node if INPUT in n.input and not _casts_to_float(n)]
     if not readers:
         return
     name = f'{INPUT}/float'
     for node in readers:
         _rename_input(node, INPUT, name)
     graph.node.insert(0, helper.make_node('Cast', [INPUT], [name], name, to=FLOAT))
+
+
+def _casts_to_float(node: Node) -> bool:
+    kinds = (TensorProto.FLOAT, TensorProto.FLOAT16)
+    return node.op_type == 'Cast' and any(a.name == 'to' and a.i in kinds for a in node.attribute)
 
 
 def to_half(model: onnx.ModelProto) -> int:

@@ -43,6 +43,23 @@ def chosen_precision(model: CheckedModel, wanted: str) -> str:
     return 'fp16' if wanted == 'auto' else wanted
 
 
+def _runnable_precision(model: CheckedModel, precision: str, folder: PlanFolder) -> str:
+    """Return fp16 instead of an int8 that nobody has calibrated this network for."""
+    if precision != 'int8' or model.quantised:
+        return precision
+    why = folder.read(folder.int8_path(durable.sha256(model.path)))
+    if isinstance(why, bytes):
+        return precision
+    logger.warning(
+        '%s has no INT8 form (%s) and runs in fp16: `mono_depth build --model %s --precision int8 '
+        '--calibration IMAGES` makes one',
+        model.manifest.name,
+        why,
+        model.path,
+    )
+    return 'fp16'
+
+
 def plan_folder(model: CheckedModel) -> PlanFolder:
     """Return the folder of the plans: that of the store in use, by default that of ROS_HOME."""
     return PlanFolder(model.engines_path or StoreReader().engines_path)
@@ -82,7 +99,6 @@ class TensorRTEngine:
     def __init__(self, model: CheckedModel, precision: str = 'auto', threads: int = 0) -> None:
         self.manifest = model.manifest
         self.input_size = model.input_size
-        self.precision = chosen_precision(model, precision)
         self._gpu: Gpu = first_gpu()
         self.device = self._gpu.name
         self._stream: Any = None
@@ -92,8 +108,9 @@ class TensorRTEngine:
         self._engine: trt.ICudaEngine | None = None
         self._runtime: trt.Runtime | None = None
         self._depth: NDArray[np.float32] = np.zeros(self.input_size, np.float32)
-        key = plan_key(model, self.precision)
         folder = plan_folder(model)
+        self.precision = _runnable_precision(model, chosen_precision(model, precision), folder)
+        key = plan_key(model, self.precision)
         path = folder.plan_path(key.digest)
         plan = folder.read(path)
         if isinstance(plan, str):
@@ -246,11 +263,7 @@ def _missing(model: CheckedModel, key: PlanKey, folder: PlanFolder, why: str) ->
     """Make the error that says what to build."""
     height, width = key.input_size
     command = f'mono_depth build --model {model.path} --input-size {height}x{width}'
-    buildable = True
-    if key.precision == 'int8' and not model.quantised:
-        buildable = isinstance(folder.read(folder.int8_path(key.onnx)), bytes)
-        command += ' --precision int8' + ('' if buildable else ' --calibration IMAGES')
-    elif key.precision != 'fp16':
+    if key.precision != 'fp16':
         command += f' --precision {key.precision}'
     return PlanMissingError(
         f'no TensorRT plan of {model.manifest.name} for {key.gpu} ({key.precision}, '
@@ -260,5 +273,4 @@ def _missing(model: CheckedModel, key: PlanKey, folder: PlanFolder, why: str) ->
         input_size=key.input_size,
         precision=key.precision,
         engines_path=str(folder.path),
-        buildable=buildable,
     )

@@ -43,13 +43,12 @@ class PlanBuilder:
         Returns
         -------
         bool
-            False, and nothing started, if it cannot be built, was tried before, or another one
-            is being built.
+            False, and nothing started, if it was tried before, or another one is being built.
 
         """
         with self._lock:
             tries = self._tries.get(missing.key, 0)
-            if self._closed or self._build or not missing.buildable or tries >= TRIES:
+            if self._closed or self._build or tries >= TRIES:
                 return False
             self._begin(missing)
 
@@ -66,13 +65,13 @@ class PlanBuilder:
         Raises
         ------
         MonoDepthError
-            If it cannot be built, or another one is being built.
+            If the build fails, or another one is being built.
 
         """
         with self._lock:
             if self._build is not None:
                 raise MonoDepthError(f'{self.progress}: try again when it is done')
-            if self._closed or not missing.buildable:
+            if self._closed:
                 raise MonoDepthError(str(missing))
             self._begin(missing)
         problem = self._run(missing)

@@ -10,7 +10,7 @@ import sys
 DOUBLES = Path(__file__).parents[1] / 'doubles'
 MODULES = ('tensorrt', 'pycuda')
 ENGINE = 'mono_depth_ros.engine.'
-OURS = ('tensorrt_engine', 'tensorrt_log', 'builder', 'cuda', 'refit')
+OURS = ('tensorrt_engine', 'tensorrt_log', 'builder', 'build_progress', 'cuda', 'refit')
 
 
 def environment(**settings: object) -> dict[str, str]:

@@ -23,7 +23,13 @@ TYPES = FOLDER / 'tensorrt_bindings' / 'tensorrt.pyi'
 DOCUMENT = ROOT / 'docs' / 'tensorrt_api.md'
 SOURCES = [
     ROOT / 'mono_depth_ros' / 'engine' / name
-    for name in ('builder.py', 'refit.py', 'tensorrt_engine.py', 'tensorrt_log.py')
+    for name in (
+        'build_progress.py',
+        'builder.py',
+        'refit.py',
+        'tensorrt_engine.py',
+        'tensorrt_log.py',
+    )
 ]
 
 

@@ -133,9 +133,16 @@ def test_a_weight_too_large_for_half_is_refused(network):
         typed(copy)
 
 
-def test_only_a_cast_reads_the_uint8_image():
-    nodes = [
+@pytest.mark.parametrize(
+    'first',
+    [
         helper.make_node('Gather', ['image', 'order'], ['bgr'], axis=3),
+        helper.make_node('Cast', ['image'], ['bgr'], to=TensorProto.INT32),
+    ],
+)
+def test_only_a_cast_to_float_reads_the_uint8_image(first):
+    nodes = [
+        first,
         helper.make_node('Cast', ['bgr'], ['float'], to=TensorProto.FLOAT),
         helper.make_node('ReduceMean', ['float'], ['depth'], axes=[3], keepdims=0),
     ]
@@ -152,6 +159,6 @@ def test_only_a_cast_reads_the_uint8_image():
 
     half, count = typed(model)
 
-    readers = [n.op_type for n in half.graph.node if 'image' in n.input]
-    assert readers == ['Cast'] and count == 0
+    (reader,) = (n for n in half.graph.node if 'image' in n.input)
+    assert (reader.op_type, reader.attribute[0].i, count) == ('Cast', TensorProto.FLOAT, 0)
     np.testing.assert_array_equal(run(half, rgb), before)

@@ -15,7 +15,7 @@ from mono_depth_ros.engine.quantisation import (
     quantise,
 )
 from mono_depth_ros.engine.select import load_engine
-from mono_depth_ros.errors import ConfigError, EngineError, PlanMissingError
+from mono_depth_ros.errors import ConfigError, EngineError
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -186,11 +186,18 @@ def test_a_network_replaced_meanwhile_is_neither_scored_nor_filed(
     assert PlanFolder(tmp_path / 'engines').int8_path(original).is_file()
 
 
-def test_int8_without_calibration_says_what_to_do(gpu, network):
-    with pytest.raises(PlanMissingError, match='--precision int8 --calibration IMAGES') as error:
-        load_engine(network, 'tensorrt', precision='int8')
-    assert not error.value.buildable
+def test_a_network_without_an_int8_form_runs_in_fp16_and_says_so(gpu, network, caplog):
+    PlanBuild(network, None, 'fp16').run()
 
+    engine = load_engine(network, 'tensorrt', precision='int8')
+
+    assert (engine.backend, engine.precision) == ('tensorrt', 'fp16')
+    assert 'no INT8 form (not built yet) and runs in fp16' in caplog.text
+    assert '--precision int8 --calibration IMAGES' in caplog.text
+    engine.close()
+
+
+def test_building_int8_without_calibration_says_what_to_do(gpu, network):
     with pytest.raises(EngineError, match='no INT8 form of .*--calibration IMAGES'):
         PlanBuild(network, None, 'int8').run()
 

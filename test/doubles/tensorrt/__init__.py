@@ -196,8 +196,9 @@ def _check_graph(model: onnx.ModelProto, typed: bool) -> None:
     }
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
-        if bytes_in & set(node.input) and node.op_type != 'Cast':
-            raise ContractError(f'{node.op_type} reads uint8: TensorRT only casts it')
+        to = [attribute.i for attribute in node.attribute if attribute.name == 'to']
+        if bytes_in & set(node.input) and (node.op_type != 'Cast' or to[0] not in (1, 10)):
+            raise ContractError(f'{node.op_type} reads uint8: TensorRT only casts it to float')
         if node.op_type in ('QuantizeLinear', 'DequantizeLinear') and len(node.input) > 2:
             if not (onnx.numpy_helper.to_array(constants[node.input[1]]) > 0).all():
                 raise ContractError(f'{node.name} has a scale that is not positive')
