@@ -49,7 +49,6 @@ def build_network(config: PretrainConfig) -> FastDepth:
             max_depth=config.headroom * config.max_depth,
             focal=config.focal,
             high_resolution=config.high_resolution,
-            shortcuts=config.shortcuts,
             residual=config.residual,
         )
 
