@@ -67,7 +67,7 @@ class Separable(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the features (B, outputs, H / stride, W / stride)."""
-        y: Tensor = super().forward(x)
+        y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return x + y if self.residual else y
 
 
