@@ -23,6 +23,7 @@ PRECISIONS = ('auto', 'fp32', 'fp16', 'int8')
 OUTPUT_SIZES = ('camera', 'network')
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
 IMAGE_TRANSPORTS = ('raw', 'compressed')
+SCALE_SOURCES = ('none', 'camera_height', 'reference')
 INTERPOLATIONS = ('edge', 'linear', 'nearest')
 
 
@@ -239,7 +240,56 @@ class DepthNodeConfig(Config):
 
 
 @dataclass(frozen=True)
-class AdaptationNodeConfig(Config):
+class ReferenceConfig(Config):
+    """How what a robot knows beside its images is matched with them."""
+
+    reference_tolerance_s: float = setting(
+        0.05,
+        'Longest time between an image and the reference points, depth or poses that go with it '
+        '[s]',
+        minimum=0.0,
+    )
+    static_transforms: str = setting(
+        '',
+        "Fixed transforms 'parent child x y z qx qy qz qw', several separated by ';', where "
+        '/tf_static does not tell where the camera is on the robot',
+    )
+
+
+@dataclass(frozen=True)
+class ScaleConfig(ReferenceConfig):
+    """What corrects the metres of the network while the depth node runs."""
+
+    scale_source: str = setting(
+        'none',
+        'What corrects the metres of the network, slowly: reference is reference/points or '
+        'reference/depth, camera_height the floor below a camera of known height, none nothing',
+        one_of=SCALE_SOURCES,
+    )
+    camera_height: float = setting(
+        0.0,
+        'Height of the camera over the floor [m], which anchors the scale; 0 is unknown',
+        minimum=0.0,
+        maximum=100.0,
+    )
+    scale_rate: float = setting(
+        0.05,
+        'Largest change of any published depth by scale_source, as a share a second',
+        minimum=0.001,
+        maximum=1.0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scale_source == 'camera_height' and self.camera_height <= 0.0:
+            raise ConfigError(
+                'scale_source camera_height needs camera_height, the height of the camera over '
+                f'the floor [m], got {self.camera_height}'
+            )
+
+
+@dataclass(frozen=True)
+class AdaptationNodeConfig(ReferenceConfig):
     """How the adaptation node is wired."""
 
     depth_node: str = setting(
@@ -257,15 +307,4 @@ class AdaptationNodeConfig(Config):
         False,
         'Keep the collected images on disk, in the folder frames of the store, so that a restart '
         'goes on with them (0.2 MB an image at most)',
-    )
-    reference_tolerance_s: float = setting(
-        0.05,
-        'Longest time between an image and the reference points, depth or poses that go with it '
-        '[s]',
-        minimum=0.0,
-    )
-    static_transforms: str = setting(
-        '',
-        "Fixed transforms 'parent child x y z qx qy qz qw', several separated by ';', where "
-        '/tf_static does not tell where the camera is on the robot',
     )

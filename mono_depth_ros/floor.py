@@ -24,12 +24,15 @@ class Plane:
         Distance of the camera.
     share : float
         Share of the pixels it was fitted to that lie on it.
+    pixels : int
+        How many pixels those were.
 
     """
 
     normal: NDArray[np.float64]
     height: float
     share: float
+    pixels: int
 
 
 def fit_floor(
@@ -96,7 +99,7 @@ def fit_floor(
     length = float(np.linalg.norm(scaled))
     if length < 1e-9:
         return None
-    return Plane(scaled / length, 1 / length, share)
+    return Plane(scaled / length, 1 / length, share, len(points))
 
 
 def pixel_rays(

@@ -5,15 +5,14 @@
 from dataclasses import fields
 from pathlib import Path
 
-from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig
+from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'config'
-SETTINGS = [
-    spec for kind in (DepthNodeConfig, EngineConfig, OutputConfig) for spec in fields(kind)
-]
+CONFIGS = (DepthNodeConfig, EngineConfig, ScaleConfig, OutputConfig)
+SETTINGS = [spec for config in CONFIGS for spec in fields(config)]
 
 
 def read_yaml(name):
@@ -38,9 +37,9 @@ def test_depth_yaml_has_every_parameter_with_its_default():
     parameters = read_yaml('depth.yaml')['/**']['ros__parameters']
 
     assert parameters == {spec.name: spec.default for spec in SETTINGS}
-    assert [type(value) for value in parameters.values()] == [
-        type(spec.default) for spec in SETTINGS
-    ]
+    assert {name: type(value) for name, value in parameters.items()} == {
+        spec.name: type(spec.default) for spec in SETTINGS
+    }
 
 
 @pytest.mark.parametrize('spec', SETTINGS, ids=lambda spec: spec.name)

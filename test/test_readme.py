@@ -6,14 +6,13 @@ from dataclasses import fields
 from pathlib import Path
 import re
 
-from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig
+from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / 'README.md').read_text()
-SETTINGS = [
-    spec for config in (DepthNodeConfig, EngineConfig, OutputConfig) for spec in fields(config)
-]
+CONFIGS = (DepthNodeConfig, EngineConfig, ScaleConfig, OutputConfig)
+SETTINGS = [spec for config in CONFIGS for spec in fields(config)]
 
 
 @pytest.mark.parametrize('spec', SETTINGS, ids=lambda spec: spec.name)

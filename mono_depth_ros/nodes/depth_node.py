@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
-from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig
+from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
 from mono_depth_ros.image_encoding import compressed_to_rgb
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
@@ -27,6 +27,9 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+if TYPE_CHECKING:
+    from mono_depth_ros.nodes.scale_source import ScaleSource
 
 # Latest frame wins: never a queue.
 IMAGE_QOS = QoSProfile(
@@ -64,9 +67,11 @@ class DepthNode(LifecycleNode):
         self._config = declare_config(self, DepthNodeConfig)
         self._engine_config = declare_config(self, EngineConfig)
         self._output = declare_config(self, OutputConfig)
+        self._scale_config = declare_config(self, ScaleConfig)
         follow_config(self, self._output, self._set_output)
         self._slot: EngineSlot | None = None
         self._outputs: DepthOutputs | None = None
+        self._scale: ScaleSource | None = None
         self._inputs: list[Subscription] = []
         self._info: CameraInfo | None = None
         self._statistics = FrameStatistics()
@@ -106,6 +111,16 @@ class DepthNode(LifecycleNode):
                 IMAGE_QOS, qos_overriding_options=QoSOverridingOptions.with_default_policies()
             ),
         ]
+        if self._scale_config.scale_source != 'none':
+            # Here, since most robots need none of what it imports.
+            from mono_depth_ros.nodes.scale_source import ScaleSource
+
+            try:
+                self._scale = ScaleSource(self, self._scale_config)
+            except MonoDepthError as error:
+                self.get_logger().error(str(error))
+                self._unsubscribe()
+                return TransitionCallbackReturn.FAILURE
         self._state = 'waiting for images'
         return super().on_activate(state)
 
@@ -154,6 +169,9 @@ class DepthNode(LifecycleNode):
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs.clear()
+        if self._scale is not None:
+            self._scale.close()
+            self._scale = None
         self._info = None
 
     # Images.
@@ -195,13 +213,18 @@ class DepthNode(LifecycleNode):
         raw = self._slot.infer(rgb, camera)
         estimator = self._slot.estimator
         estimator.output = output = self._output
-        depth = estimator.finish(raw, rgb.shape[:2])
+        scale, metric = self._scale, raw
+        if scale is not None:
+            metric = scale.apply(raw, camera, message.header, estimator)
+        depth = estimator.finish(metric, rgb.shape[:2])
         self._outputs.publish(
             depth, rgb, camera, info, message.header, output, estimator.max_depth
         )
         self._statistics.published((self.get_clock().now() - stamp).nanoseconds * 1e-9)
         self._state = 'running'
         self._slot.answered(rgb, camera, raw)
+        if scale is not None:
+            scale.observe()
 
     def _decode(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
         """Return the pixels of either kind of image message."""
@@ -230,7 +253,7 @@ class DepthNode(LifecycleNode):
         if self._inputs and not report.received:
             self._state = 'waiting for images'
         name = f'{self.get_fully_qualified_name()}: depth'
-        status = depth_status(name, self._state, self._slot, report, self._problem)
+        status = depth_status(name, self._state, self._slot, report, self._problem, self._scale)
         self._problem = ''
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.statistics import Report
+
+if TYPE_CHECKING:
+    from mono_depth_ros.nodes.scale_source import ScaleSource
 
 TRANSPORT_REMEDY = (
     'make both sides reliable by a QoS override, set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for '
@@ -21,6 +26,7 @@ def depth_status(
     slot: EngineSlot | None,
     report: Report,
     problem: str,
+    scale: ScaleSource | None = None,
 ) -> DiagnosticStatus:
     """
     Describe the depth node.
@@ -37,8 +43,12 @@ def depth_status(
         Counts of the last second.
     problem : str
         Why the last image was dropped, empty if nothing is wrong.
+    scale : ScaleSource or None
+        What corrects the metres.
 
     """
+    if scale is not None:
+        problem = problem or scale.problem
     building = slot.building if slot is not None else ''
     level, message = DiagnosticStatus.OK, f'{state}, {building}' if building else state
     if report.loses_images:
@@ -59,6 +69,8 @@ def depth_status(
     }
     if slot is not None:
         values |= _describe(slot)
+    if scale is not None:
+        values |= scale.describe()
     return DiagnosticStatus(
         level=level,
         name=name,

@@ -60,15 +60,15 @@ class References:
         self.counts: Counter[str] = Counter()
         self.problem = ''
 
-    def subscribe(self) -> None:
-        """Begin to listen."""
+    def subscribe(self, *, poses: bool = True) -> None:
+        """Begin to listen; without ``poses``, to points and depth alone."""
         options = QoSOverridingOptions.with_default_policies()
         for topic, kind in KINDS.items():
             keep = partial(self._keep, topic)
             self._listen(kind, topic, keep, QOS, raw=True, qos_overriding_options=options)
-        self._listen(
-            Odometry, 'reference/odometry', self._on_odometry, 50, qos_overriding_options=options
-        )
+        if poses:
+            keep = self._on_odometry
+            self._listen(Odometry, 'reference/odometry', keep, 50, qos_overriding_options=options)
         try:
             from tf2_msgs.msg import TFMessage
         except ImportError:
@@ -85,6 +85,12 @@ class References:
     def heard(self) -> bool:
         """Say whether any reference has come."""
         return self._poses.latest_ns is not None or any(self._recent.values())
+
+    def distance_ns(self, stamp_ns: int) -> int | None:
+        """Return the time from an image to the nearest points or depth, None if too long [ns]."""
+        stamps = [stamp for kept in self._recent.values() for stamp, _ in kept]
+        distance = min((abs(stamp - stamp_ns) for stamp in stamps), default=None)
+        return distance if distance is not None and distance <= self._tolerance_ns else None
 
     def points(self, stamp_ns: int, camera: PinholeCamera, frame_id: str) -> Points | None:
         """
