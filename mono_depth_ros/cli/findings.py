@@ -220,7 +220,10 @@ def look_at_backends(model: Path | None) -> list[Finding]:
 
 
 def _distributions(backend: str) -> list[str]:
-    return {'onnxruntime': ['onnxruntime', 'onnxruntime-gpu']}.get(backend, [backend])
+    return {
+        'onnxruntime': ['onnxruntime', 'onnxruntime-gpu'],
+        'tensorrt': ['tensorrt', 'tensorrt-cu13', 'tensorrt-cu12'],
+    }.get(backend, [backend])
 
 
 def probe(backend: str, version: str, model: Path) -> Finding:

@@ -38,6 +38,9 @@ def look_at_gpu(model: Path | None, store: StoreReader) -> list[Finding]:
     precisions = ['fp16', 'fp32']
     if PlanFolder(store.engines_path).int8_path(durable.sha256(model)).is_file():
         precisions.append('int8')
+    else:
+        remedy = '`mono_depth build --precision int8 --calibration IMAGES` makes its INT8 form'
+        findings.append(Finding('build int8', NOTE, 'not calibrated for this network', remedy))
     for precision in precisions:
         findings += look_at_plan(model, precision, store)
     return [*findings, look_at_torch(model)]

@@ -186,6 +186,8 @@ def test_a_healthy_gpu_passes_with_numbers_for_a_bug_report(run, network, tmp_pa
         report['latency fp16']['numbers']['p99_ms'] >= report['latency fp16']['numbers']['p50_ms']
     )
     assert 'p50' in report['latency fp32']['value']
+    assert report['build int8']['state'] == 'note'
+    assert '--calibration IMAGES' in report['build int8']['remedy']
 
 
 def test_a_gpu_that_computes_nonsense_fails(run, network, tmp_path, gpu):
