@@ -22,6 +22,7 @@ from mono_depth_ros.adaptation.target_frame import (
     read_frames,
     SUFFIX,
     TargetFrame,
+    TEMPORARY,
     write_frame,
 )
 from mono_depth_ros.errors import DatasetError, ShapeError
@@ -189,12 +190,19 @@ class FrameBuffer:
         return self._frames.pop(worst)
 
     def _load(self) -> None:
+        """Load what is there, newest first; what would be too much leaves the disk."""
         assert self.folder is not None
+        for leftover in self.folder.glob(f'{TEMPORARY}*'):
+            leftover.unlink(missing_ok=True)
         frames, self.counts['damaged'] = read_frames(self.folder)
-        for frame in frames[-self.config.capacity :]:
-            if not self._frames or frame.rgb.shape == self._frames[0].rgb.shape:
-                self._frames.append(frame)
-                self._embeddings.append(embed(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)))
+        for frame in reversed(frames):
+            alike = not self._frames or frame.rgb.shape == self._frames[-1].rgb.shape
+            if not alike or len(self._frames) >= self.config.capacity:
+                self._delete(frame)
+                continue
+            self._frames.insert(0, frame)
+            grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
+            self._embeddings.insert(0, embed(grey))
         self._accepted = len(self._frames)
 
     def _save(self, frame: TargetFrame) -> None:

@@ -296,9 +296,13 @@ class AdaptationLoop:
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        tell = self._logger.info if outcome.state in (PROMOTED, SKIPPED) else self._logger.warning
         version = f' {outcome.version}' if outcome.version else ''
-        tell(f'cycle {outcome.state}{version}: {outcome.reason}')
+        line = f'cycle {outcome.state}{version}: {outcome.reason}'
+        # Two calls: rclpy wants one severity at one place.
+        if outcome.state in (PROMOTED, SKIPPED):
+            self._logger.info(line)
+        else:
+            self._logger.warning(line)
         self._count(REJECTED if outcome.state == ROLLED_BACK else outcome.state)
 
     def _count(self, state: str) -> None:

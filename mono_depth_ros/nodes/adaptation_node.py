@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 import sys
@@ -74,7 +74,7 @@ class AdaptationNode(LifecycleNode):
         )
         self._claim = ExitStack()
         self._loop: AdaptationLoop | None = None
-        self._services: list[Service] = []
+        self._offered: list[Service] = []
         self._active = False
         self._said_version = ''
         self._version = self.create_publisher(String, '~/version', LATCHED)
@@ -96,7 +96,7 @@ class AdaptationNode(LifecycleNode):
             self.get_logger().error(str(error))
             self.close()
             return TransitionCallbackReturn.FAILURE
-        self._services = [
+        self._offered = [
             self.create_service(Trigger, '~/adapt', self._on_adapt),
             self.create_service(Trigger, '~/rollback', self._on_rollback),
             self.create_service(SetBool, '~/enable', self._on_enable),
@@ -135,9 +135,9 @@ class AdaptationNode(LifecycleNode):
     def close(self) -> None:
         """Free everything but the node itself; also called when the process ends."""
         self._deactivate('the node ends')
-        for service in self._services:
+        for service in self._offered:
             self.destroy_service(service)
-        self._services.clear()
+        self._offered.clear()
         if self._loop is not None:
             self._loop.hand_over.close()
             self._loop = None
@@ -165,9 +165,12 @@ class AdaptationNode(LifecycleNode):
         fixed = parse_input_size(engine.input_size)
         store = VersionStore(Path(engine.store) if engine.store else None)
         self._claim.enter_context(store.claim(self.get_fully_qualified_name()))
-        folder = store.root / FRAMES if settings.node.keep_frames else None
-        buffer = FrameBuffer(settings.buffer, folder)
         node = settings.node
+        folder = store.root / FRAMES if node.keep_frames else None
+        if folder is not None:
+            with suppress(OSError):  # the buffer tells of what cannot be written
+                folder.mkdir(mode=0o700, exist_ok=True)
+        buffer = FrameBuffer(settings.buffer, folder)
         references = References(self, node.reference_tolerance_s, node.static_transforms)
 
         def size_for(image: tuple[int, int]) -> tuple[int, int]:

@@ -57,6 +57,8 @@ class HandOver:
 
     Attributes
     ----------
+    service : str
+        Name of the service that is called.
     version : str
         What is handed over; empty where the depth node shall only look again.
     running : str
@@ -72,7 +74,8 @@ class HandOver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node, self._timeout_s, self._clock = node, timeout_s, clock
-        self._client = node.create_client(Trigger, f'{depth_node}/reload_engine')
+        self.service = node.resolve_service_name(f'{depth_node}/reload_engine')
+        self._client = node.create_client(Trigger, self.service)
         self._future: Any = None
         self._began = self._seen = self._not_before = 0.0
         self._active = False
@@ -88,11 +91,6 @@ class HandOver:
     def active(self) -> bool:
         """Say whether an answer is waited for."""
         return self._active
-
-    @property
-    def service(self) -> str:
-        """Name of the service that is called."""
-        return str(self._client.srv_name)
 
     def begin(self, version: str = '') -> None:
         """Ask the depth node to load what the store has for it."""

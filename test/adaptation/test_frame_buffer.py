@@ -177,6 +177,18 @@ def test_a_damaged_file_and_a_half_written_one_are_passed_over(tmp_path):
 
     assert len(again) == 4
     assert again.counts['damaged'] == 1
+    assert not list(tmp_path.glob('.tmp-*'))
+
+
+def test_a_smaller_buffer_keeps_the_newest_and_removes_the_rest(tmp_path):
+    filled(12, folder=tmp_path)
+
+    again = FrameBuffer(replace(CONFIG, capacity=8), tmp_path)
+
+    assert [frame.stamp_ns for frame in again.snapshot()] == [
+        scene(number).stamp_ns for number in range(4, 12)
+    ]
+    assert len(list(tmp_path.glob('*.npz'))) == 8
 
 
 def test_a_full_disk_costs_the_file_and_not_the_image(tmp_path, monkeypatch):
