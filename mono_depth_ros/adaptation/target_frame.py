@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SUFFIX = '.npz'
+TEMPORARY = '.tmp-'
 
 
 def no_points() -> NDArray[np.float32]:
@@ -97,7 +98,7 @@ def write_frame(folder: Path, frame: TargetFrame) -> Path:
 
     """
     path = Path(folder) / f'{frame.stamp_ns:020d}{SUFFIX}'
-    temporary = path.with_name(f'.tmp-{os.getpid()}-{path.name}')
+    temporary = path.with_name(f'{TEMPORARY}{os.getpid()}-{path.name}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open('wb') as file:
