@@ -21,7 +21,7 @@ TEMPORARY = '.tmp-'
 
 
 def no_points() -> NDArray[np.float32]:
-    """Return an empty list of metric points."""
+    """Return an empty list of points."""
     return np.zeros((0, 3), np.float32)
 
 
@@ -44,6 +44,9 @@ class TargetFrame:
         The image seen just before, for the temporal check of the gate.
     held_out : bool
         Kept from training, for the gate.
+    structure : np.ndarray, shape (M, 3), float32
+        Points like those, with depth up to one factor, which is unknown: the shape of what is
+        seen, which the motion of the camera alone tells.
 
     """
 
@@ -53,6 +56,7 @@ class TargetFrame:
     points: NDArray[np.float32] = field(default_factory=no_points)
     before: NDArray[np.uint8] | None = None
     held_out: bool = False
+    structure: NDArray[np.float32] = field(default_factory=no_points)
 
 
 def make_target_frame(
@@ -62,6 +66,7 @@ def make_target_frame(
     *,
     stamp_ns: int = 0,
     points: NDArray[np.floating] | None = None,
+    structure: NDArray[np.floating] | None = None,
 ) -> TargetFrame:
     """
     Bring an image, its camera and its points to the network input (height, width).
@@ -77,14 +82,26 @@ def make_target_frame(
             f'camera is for {camera.width}x{camera.height} px, the image has '
             f'{rgb.shape[1]}x{rgb.shape[0]}'
         )
-    height, width = size
-    scaled = no_points()
-    if points is not None and len(points):
-        u = (points[:, 0] + 0.5) * (width / camera.width) - 0.5
-        v = (points[:, 1] + 0.5) * (height / camera.height) - 0.5
-        scaled = np.stack([u, v, points[:, 2]], axis=1).astype(np.float32)
+    small = camera.resized(size[1], size[0])
     resized = np.array(resize_rgb(rgb, size))  # its own memory: the message may be reused
-    return TargetFrame(resized, camera.resized(width, height), stamp_ns, scaled)
+    return TargetFrame(
+        resized,
+        small,
+        stamp_ns,
+        resize_points(points, camera, small),
+        structure=resize_points(structure, camera, small),
+    )
+
+
+def resize_points(
+    points: NDArray[np.floating] | None, camera: PinholeCamera, small: PinholeCamera
+) -> NDArray[np.float32]:
+    """Bring points (N, 3) from the pixels of one camera to those of the same camera resized."""
+    if points is None or not len(points):
+        return no_points()
+    scale = np.array([small.width / camera.width, small.height / camera.height])
+    uv = (points[:, :2] + 0.5) * scale - 0.5
+    return np.column_stack([uv, points[:, 2]]).astype(np.float32)
 
 
 def write_frame(folder: Path, frame: TargetFrame) -> Path:
@@ -109,6 +126,7 @@ def write_frame(folder: Path, frame: TargetFrame) -> Path:
                 camera=np.array(astuple(frame.camera), np.float64),
                 stamp_ns=np.int64(frame.stamp_ns),
                 points=frame.points.astype(np.float32),
+                structure=frame.structure.astype(np.float32),
                 held_out=np.bool_(frame.held_out),
             )
         os.replace(temporary, path)
@@ -132,6 +150,7 @@ def read_frame(path: Path) -> TargetFrame:
                 values['points'].astype(np.float32).reshape(-1, 3),
                 _decode(before) if before.size else None,
                 bool(values['held_out']),
+                values['structure'].astype(np.float32).reshape(-1, 3),
             )
     except (OSError, ValueError, KeyError, EOFError, CameraError, zipfile.BadZipFile) as error:
         raise DatasetError(f'{path} is not a collected frame: {error}') from error

@@ -3,36 +3,28 @@
 """
 Metric points from motion: corners tracked through images whose poses are known.
 
-Corners are followed from image to image (KLT, Lucas and Kanade 1981, forwards and back again),
-and the rays of each track are intersected. Known poses make the points metric.
+Corners are followed from image to image, and the rays of each track are intersected. Known poses
+make the points metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
+from mono_depth_ros.adaptation.corners import follow_corners, Sightings
 from mono_depth_ros.camera import PinholeCamera
 import numpy as np
 from numpy.typing import NDArray
-
-_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
 
 
 @dataclass(frozen=True)
 class TrackLimits:
     """
-    Which corners are followed, and which tracks become points.
+    Which tracks become points.
 
     Attributes
     ----------
-    corners : int
-        Corners followed at once.
-    spacing : int
-        Least distance between them [px].
-    max_return : float
-        Largest distance from where it started after going forwards and back [px].
     min_views : int
         Images that must have seen it.
     min_parallax : float
@@ -45,9 +37,6 @@ class TrackLimits:
 
     """
 
-    corners: int = 800
-    spacing: int = 7
-    max_return: float = 0.7
     min_views: int = 3
     min_parallax: float = 1.5
     max_reprojection: float = 1.5
@@ -61,18 +50,6 @@ class PosedImage:
 
     image: NDArray[np.uint8]
     world_from_camera: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Views:
-    """Every sighting of every track: track and image number, u, v."""
-
-    track: NDArray[np.int64]
-    image: NDArray[np.int64]
-    uv: NDArray[np.float64]
-
-    def where(self, chosen: NDArray[np.bool_]) -> _Views:
-        return _Views(self.track[chosen], self.image[chosen], self.uv[chosen])
 
 
 def triangulate(
@@ -96,12 +73,23 @@ def triangulate(
         For each image u, v [px] and depth [m] of the points it sees.
 
     """
+    posed = list(images)
+    views = follow_corners(image.image for image in posed)
+    return points_of_tracks(views, [image.world_from_camera for image in posed], camera, limits)
+
+
+def points_of_tracks(
+    views: Sightings,
+    world_from_camera: Sequence[NDArray[np.float64]],
+    camera: PinholeCamera,
+    limits: TrackLimits | None = None,
+) -> list[NDArray[np.float32]]:
+    """Find metric points, as `triangulate` does, from corners that were followed already."""
     limits = limits or TrackLimits()
-    views, poses = _follow(images, limits)
-    points: list[NDArray[np.float32]] = [np.zeros((0, 3), np.float32) for _ in poses]
+    points: list[NDArray[np.float32]] = [np.zeros((0, 3), np.float32) for _ in world_from_camera]
     if not len(views.track):
         return points
-    stacked = np.stack(poses)
+    stacked = np.stack(world_from_camera).astype(np.float64)
     views, world = _fit(views, stacked, camera, limits)
     depth = _in_camera(world[views.track], stacked[views.image])[:, 2]
     for number in np.unique(views.image):
@@ -110,77 +98,9 @@ def triangulate(
     return points
 
 
-def _follow(
-    images: Iterable[PosedImage], limits: TrackLimits
-) -> tuple[_Views, list[NDArray[np.float64]]]:
-    """Follow corners through the images; lost ones are replaced by new ones."""
-    poses: list[NDArray[np.float64]] = []
-    sightings: list[tuple[NDArray[np.int64], int, NDArray[np.float32]]] = []
-    before: NDArray[np.uint8] | None = None
-    corners, names = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
-    named = 0
-    for number, posed in enumerate(images):
-        grey = (
-            posed.image if posed.image.ndim == 2 else cv2.cvtColor(posed.image, cv2.COLOR_RGB2GRAY)
-        )
-        grey = np.ascontiguousarray(grey, np.uint8)
-        if before is not None and len(corners):
-            corners, found = _track(before, grey, corners, limits)
-            corners, names = corners[found], names[found]
-        fresh = _new_corners(grey, corners, limits)
-        names = np.concatenate([names, named + np.arange(len(fresh))])
-        corners = np.concatenate([corners, fresh])
-        named += len(fresh)
-        sightings.append((names, number, corners))
-        poses.append(np.asarray(posed.world_from_camera, np.float64))
-        before = grey
-    views = _Views(
-        np.concatenate([names for names, _, _ in sightings] or [np.zeros(0, np.int64)]),
-        np.concatenate(
-            [np.full(len(names), n) for names, n, _ in sightings] or [np.zeros(0, np.int64)]
-        ),
-        np.concatenate([uv for _, _, uv in sightings] or [np.zeros((0, 2), np.float32)]).astype(
-            np.float64
-        ),
-    )
-    return views, poses
-
-
-def _track(
-    before: NDArray[np.uint8],
-    after: NDArray[np.uint8],
-    corners: NDArray[np.float32],
-    limits: TrackLimits,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Follow corners to the next image and back; say which came back to where they were."""
-    options = {'winSize': (21, 21), 'maxLevel': 4, 'criteria': _CRITERIA}
-    start = corners.reshape(-1, 1, 2)
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)  # type: ignore
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None, **options)  # type: ignore
-    distance = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
-    uv = moved.reshape(-1, 2)
-    inside = ((uv >= 0) & (uv <= np.array(after.shape[::-1]) - 1)).all(1)
-    kept = (found.ravel() == 1) & (returned.ravel() == 1) & (distance < limits.max_return) & inside
-    return uv.astype(np.float32), kept
-
-
-def _new_corners(
-    grey: NDArray[np.uint8], corners: NDArray[np.float32], limits: TrackLimits
-) -> NDArray[np.float32]:
-    """Find corners away from those followed already, to make up their number."""
-    wanted = limits.corners - len(corners)
-    if wanted <= 0:
-        return np.zeros((0, 2), np.float32)
-    free = np.full(grey.shape, 255, np.uint8)
-    for u, v in corners.round().astype(int).tolist():
-        cv2.circle(free, (u, v), limits.spacing, 0, -1)
-    found = cv2.goodFeaturesToTrack(grey, wanted, 0.01, limits.spacing, mask=free)
-    return np.asarray(np.zeros((0, 2)) if found is None else found, np.float32).reshape(-1, 2)
-
-
 def _fit(
-    views: _Views, poses: NDArray[np.float64], camera: PinholeCamera, limits: TrackLimits
-) -> tuple[_Views, NDArray[np.float64]]:
+    views: Sightings, poses: NDArray[np.float64], camera: PinholeCamera, limits: TrackLimits
+) -> tuple[Sightings, NDArray[np.float64]]:
     """Intersect the rays of each track; return the views that agree and the points (T, 3)."""
     rays = np.column_stack(
         [
@@ -207,7 +127,10 @@ def _fit(
 
 
 def _intersect(
-    views: _Views, directions: NDArray[np.float64], poses: NDArray[np.float64], limits: TrackLimits
+    views: Sightings,
+    directions: NDArray[np.float64],
+    poses: NDArray[np.float64],
+    limits: TrackLimits,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """
     Find the point nearest to all rays of each track, ``sum (I - d d^T) (X - o) = 0``.

@@ -13,7 +13,7 @@ from typing import Any
 
 from mono_depth_ros.adaptation.drift import InputStatistics
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer, KEPT
-from mono_depth_ros.adaptation.posed_segment import PosedSegment
+from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
 from mono_depth_ros.errors import MonoDepthError, ShapeError
 from mono_depth_ros.image_encoding import compressed_to_rgb
@@ -27,8 +27,8 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 QOS = QoSProfile(depth=2, reliability=qos_profile_sensor_data.reliability)
-# Ten images a second are enough to track corners, and more than the buffer takes.
-LONGEST_PERIOD_S = 0.1
+# Seven images a second are enough to track corners, and more than the buffer takes.
+LONGEST_PERIOD_S = 0.15
 # What goes with an image may come a little later than it.
 REFERENCE_DELAY_S = 0.3
 WAITING = 8
@@ -83,7 +83,7 @@ class Collector:
         self.received = self.taken = self.lost = self.points = 0
         self._new = 0
         self._period_ns = round(min(LONGEST_PERIOD_S, buffer.config.min_gap_s) * 1e9)
-        self._segment = PosedSegment()
+        self._segment = Segment()
         self._kind: type = Image
         self._info: CameraInfo | None = None
         self._last_stamp: int | None = None
@@ -193,10 +193,7 @@ class Collector:
         size = self._size_for((camera.height, camera.width))
         frame = make_target_frame(rgb, camera, size, stamp_ns=stamp, points=points)
         pose = self.references.pose(stamp, header.frame_id)
-        if pose is None:
-            self._offer([*self._segment.flush(), frame])
-        else:
-            self._offer(self._segment.add(frame, rgb, camera, pose))
+        self._offer(self._segment.add(frame, rgb, camera, pose))
 
     def _offer(self, frames: list[TargetFrame]) -> None:
         for frame in frames:
