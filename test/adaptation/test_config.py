@@ -12,11 +12,20 @@ from mono_depth_ros.adaptation.config import (
     GateConfig,
     MODES,
 )
+from mono_depth_ros.adaptation.schedule import ScheduleConfig
+from mono_depth_ros.config import AdaptationNodeConfig, DepthNodeConfig, EngineConfig, OutputConfig
 from mono_depth_ros.errors import ConfigError
 import pytest
 import yaml
 
-KINDS = (BufferConfig, AdapterConfig, GateConfig, CycleConfig)
+KINDS = (
+    ScheduleConfig,
+    AdaptationNodeConfig,
+    BufferConfig,
+    AdapterConfig,
+    GateConfig,
+    CycleConfig,
+)
 SETTINGS = [spec for kind in KINDS for spec in fields(kind)]
 FILE = Path(__file__).resolve().parent.parent.parent / 'config' / 'adaptation.yaml'
 
@@ -26,6 +35,16 @@ def test_adaptation_yaml_has_every_setting_with_its_default():
 
     assert parameters == {spec.name: spec.default for spec in SETTINGS}
     assert len(parameters) == len(SETTINGS)  # no name in two groups
+
+
+def test_one_file_may_hold_the_parameters_of_both_nodes():
+    depth = {
+        spec.name
+        for kind in (DepthNodeConfig, EngineConfig, OutputConfig)
+        for spec in fields(kind)
+    }
+
+    assert not depth & {spec.name for spec in SETTINGS}
 
 
 @pytest.mark.parametrize('spec', SETTINGS, ids=lambda spec: spec.name)
