@@ -231,6 +231,11 @@ class DepthNodeConfig(Config):
         True,
         'Configure and activate at start; false waits for a lifecycle manager, e.g. that of Nav2',
     )
+    build_only: bool = setting(
+        False,
+        'Build the TensorRT plan of the network for this GPU unless it is there, and end: for '
+        'setting up a robot',
+    )
     health_watch_s: float = setting(
         10.0,
         'How long a network of the robot is watched after it is swapped in [s]; until then the '

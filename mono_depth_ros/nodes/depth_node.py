@@ -17,6 +17,7 @@ from mono_depth_ros.nodes.diagnostics import depth_status, TRANSPORT_REMEDY
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
 from mono_depth_ros.nodes.parameters import declare_config, follow_config
+from mono_depth_ros.nodes.plan_builder import build_only
 from mono_depth_ros.nodes.run import autostart, run_node
 from mono_depth_ros.statistics import FrameStatistics
 import numpy as np
@@ -68,6 +69,9 @@ class DepthNode(LifecycleNode):
         self._engine_config = declare_config(self, EngineConfig)
         self._output = declare_config(self, OutputConfig)
         self._scale_config = declare_config(self, ScaleConfig)
+        if self._config.build_only:
+            build_only(self._engine_config, self.get_logger().info)
+            raise SystemExit(0)
         follow_config(self, self._output, self._set_output)
         self._slot: EngineSlot | None = None
         self._outputs: DepthOutputs | None = None

@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 import logging
 from pathlib import Path
 import threading
 
+from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine.plan_build import PlanBuild
+from mono_depth_ros.engine.store_reader import StoreReader
 from mono_depth_ros.errors import MonoDepthError, PlanMissingError
+from mono_depth_ros.loading import load_estimator
 
 logger = logging.getLogger(__name__)
 
@@ -110,3 +114,31 @@ class PlanBuilder:
 
     def _report(self, phase: str, fraction: float) -> None:
         self.progress = f'building the TensorRT plan: {phase}, {100 * fraction:.0f} %'
+
+
+def build_only(config: EngineConfig, tell: Callable[[str], object]) -> None:
+    """
+    Build the TensorRT plan that these settings need, unless it is there; tell how it goes.
+
+    Raises
+    ------
+    MonoDepthError
+        If TensorRT is not installed, or the plan cannot be built or does not load.
+
+    """
+    builder = PlanBuilder()
+
+    def build(missing: PlanMissingError) -> bool:
+        tell(f'{missing}. Building it now')
+        builder.build(missing)
+        return True
+
+    store = StoreReader(Path(config.store) if config.store else None)
+    wanted = replace(config, backend='tensorrt')
+    engine = load_estimator(wanted, store, on_missing_plan=build).engine
+    engine.close()
+    height, width = engine.input_size
+    tell(
+        f'the plan of {engine.manifest.name} {engine.manifest.version} for {engine.device} '
+        f'({engine.precision}, {height}x{width}) is there'
+    )

@@ -102,6 +102,28 @@ def test_without_a_plan_it_answers_at_once_builds_and_swaps(
     assert len(list(engines().glob('*.plan'))) == 1
 
 
+def test_build_only_builds_the_plan_and_ends(gpu, red_network):
+    options = {'model': red_network, 'input_size': '96x128', 'build_only': 'true'}
+
+    with running('depth_node', **options) as node:
+        assert node.wait() == 0, node.output
+    with running('depth_node', **options) as again:
+        assert again.wait() == 0, again.output
+
+    assert 'Building it now' in node.output and 'Building it now' not in again.output
+    assert 'the plan of red 0 for Pretended Orin (fp16, 96x128) is there' in again.output
+    assert len(list(engines().glob('*.plan'))) == 1
+
+
+def test_build_only_that_fails_says_why(gpu, red_network):
+    gpu(build_error='Cuda Runtime (out of memory)')
+
+    with running('depth_node', model=red_network, build_only='true') as node:
+        assert node.wait() == 1
+
+    assert 'smaller --workspace' in node.output
+
+
 def test_a_damaged_plan_is_built_again(gpu, listener, statuses, red_network):
     plan = PlanBuild(red_network, (96, 128)).run()
     plan.path.write_bytes(plan.path.read_bytes()[:100])
