@@ -45,6 +45,22 @@ def transform(translation: Sequence[float], quaternion: Sequence[float]) -> Tran
     return matrix
 
 
+def quaternion(matrix: Transform) -> tuple[float, float, float, float]:
+    """
+    Return the rotation of a transform as a quaternion x, y, z, w.
+
+    It is the eigenvector of a symmetric matrix (Bar-Itzhack 2000), which no rotation upsets.
+    """
+    r = matrix[:3, :3]
+    trace = float(np.trace(r))
+    symmetric = np.zeros((4, 4))
+    symmetric[:3, :3] = r + r.T - trace * np.eye(3)
+    symmetric[3, :3] = r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]
+    symmetric[3, 3] = trace
+    x, y, z, w = np.linalg.eigh(symmetric)[1][:, -1].tolist()  # reads the lower triangle
+    return x, y, z, w
+
+
 def inverse(a_from_b: Transform) -> Transform:
     """Return b_from_a."""
     matrix = np.eye(4)

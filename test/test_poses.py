@@ -11,6 +11,7 @@ from mono_depth_ros.poses import (
     inverse,
     parse_transforms,
     PoseTrack,
+    quaternion,
     transform,
 )
 import numpy as np
@@ -33,6 +34,15 @@ def test_a_transform_and_its_inverse_cancel(translation, quaternion):
 
     np.testing.assert_allclose(matrix @ inverse(matrix), np.eye(4), atol=1e-9)
     np.testing.assert_allclose(np.linalg.det(matrix[:3, :3]), 1.0)
+
+
+@given(st.tuples(numbers, numbers, numbers, numbers))
+def test_a_rotation_survives_its_quaternion(values):
+    if np.linalg.norm(values) < 1e-3:
+        return
+    matrix = transform((0.0, 0.0, 0.0), values)
+
+    np.testing.assert_allclose(transform((0.0, 0.0, 0.0), quaternion(matrix)), matrix, atol=1e-6)
 
 
 @pytest.mark.parametrize('bad', [(0.0, 0.0, 0.0, 0.0), (np.nan, 0.0, 0.0, 1.0)])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 import queue
 import re
@@ -39,11 +40,15 @@ class NodeGroup:
     def __enter__(self) -> NodeGroup:
         return self
 
-    def start(self, module: str, **parameters: Any) -> None:
+    def start(
+        self, module: str, *, remap: Mapping[str, str] | None = None, **parameters: Any
+    ) -> None:
         """Start a node; its messages go to the log, its standard output to ``lines``."""
         settings = [
             word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')
         ]
+        for name, other in (remap or {}).items():
+            settings += ['-r', f'{name}:={other}']
         command = [sys.executable, '-m', f'mono_depth_ros.nodes.{module}', '--ros-args', *settings]
         with self._log(module).open('w') as log:
             process = subprocess.Popen(

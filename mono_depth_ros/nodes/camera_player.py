@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import re
 import sys
 from typing import Any
@@ -17,14 +17,18 @@ from mono_depth_ros.frames import Frame, open_frames
 from mono_depth_ros.nodes.conversions import camera_to_info, fill, fill_image
 from mono_depth_ros.nodes.parameters import declare_config
 from mono_depth_ros.nodes.run import run_node
+from mono_depth_ros.poses import quaternion
 from mono_depth_ros.prefetch import Prefetch
+from nav_msgs.msg import Odometry
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 # As camera drivers do.
 CAMERA_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -103,6 +107,7 @@ class CameraPlayer(Node):
         self._compressed = publisher(CompressedImage, 'image_rect/compressed')
         self._info = publisher(CameraInfo, 'camera_info')
         self._depth = publisher(Image, 'ground_truth/depth')
+        self._odometry = publisher(Odometry, 'ground_truth/odometry')
         self._clock_publisher = (
             self.create_publisher(Clock, '/clock', 10) if config.publish_clock else None
         )
@@ -132,7 +137,7 @@ class CameraPlayer(Node):
                     f'{DEFAULT_FOV_DEGREES:g} degrees, metres are only as right as that'
                 )
         if self._size is None or self._size == (width, height):
-            return Frame(frame.rgb, frame.stamp_ns, frame.name, camera, frame.depth)
+            return replace(frame, camera=camera)
         return resize_frame(frame, camera, self._size)
 
     def _on_timer(self) -> None:
@@ -180,6 +185,8 @@ class CameraPlayer(Node):
             self._depth_message.header = header
             fill_image(self._depth_message, frame.depth, '32FC1')
             self._depth.publish(self._depth_message)
+        if frame.world_from_camera is not None and self._odometry.get_subscription_count():
+            self._odometry.publish(pose_to_odometry(frame.world_from_camera, header))
 
     def _publish_compressed(self, frame: Frame) -> None:
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._config.jpeg_quality]
@@ -192,7 +199,8 @@ class CameraPlayer(Node):
     def _end(self) -> None:
         """End the process after the last image has reached its reliable subscribers."""
         self._timer.cancel()
-        for publisher in (self._image, self._compressed, self._info, self._depth):
+        publishers = (self._image, self._compressed, self._info, self._depth, self._odometry)
+        for publisher in publishers:
             publisher.wait_for_all_acked(Duration(seconds=1.0))
         self.get_logger().info(f'played {self._played} images')
         self.context.try_shutdown()
@@ -225,7 +233,17 @@ def resize_frame(frame: Frame, camera: PinholeCamera, size: tuple[int, int]) -> 
     if depth is not None:
         # Nearest: an average of foreground and background is neither.
         depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
-    return Frame(rgb, frame.stamp_ns, frame.name, camera.resized(*size), depth)
+    return replace(frame, rgb=rgb, camera=camera.resized(*size), depth=depth)
+
+
+def pose_to_odometry(world_from_camera: NDArray[np.float64], header: Header) -> Odometry:
+    """Say where the optical frame was, as a robot says where its base was."""
+    message = Odometry(child_frame_id=header.frame_id)
+    message.header.stamp, message.header.frame_id = header.stamp, 'world'
+    place, turn = message.pose.pose.position, message.pose.pose.orientation
+    place.x, place.y, place.z = map(float, world_from_camera[:3, 3])
+    turn.x, turn.y, turn.z, turn.w = quaternion(world_from_camera)
+    return message
 
 
 def main(args: list[str] | None = None) -> int:

@@ -71,6 +71,7 @@ class Heard:
     size: str = ''
     recorded: int = 0
     diagnostics: dict[str, str] = field(default_factory=dict)
+    adaptation: dict[str, str] = field(default_factory=dict)
 
 
 class Recorder(Node):
@@ -135,11 +136,12 @@ class Recorder(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if 'depth' in status.name:
-                self._heard.diagnostics = {
-                    'message': status.message,
-                    **{value.key: value.value for value in status.values},
-                }
+            said = {value.key: value.value for value in status.values}
+            said['message'] = status.message
+            if status.name.endswith(': depth'):
+                self._heard.diagnostics = said
+            elif status.name.endswith(': adaptation'):
+                self._heard.adaptation = said
 
     def _report(self) -> None:
         """Print what was heard."""

@@ -13,6 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
+from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -31,7 +32,24 @@ def recording(tmp_path):
         cv2.imwrite(str(tmp_path / 'rgb' / f'{number}.png'), rgb)
         depth = np.full((48, 64), 1000 * number, np.uint16)
         cv2.imwrite(str(tmp_path / 'depth' / f'{number}.png'), depth)
+        pose = np.array([[0, -1, 0, number], [1, 0, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]])
+        (tmp_path / 'pose').mkdir(exist_ok=True)
+        np.savetxt(tmp_path / 'pose' / f'{number}.txt', pose)
     return tmp_path
+
+
+def test_a_recording_with_poses_says_where_the_camera_was(recording, listener):
+    images = listener.subscribe(Image, 'image_rect')
+    poses = listener.subscribe(Odometry, 'ground_truth/odometry')
+
+    with running('camera_player', source=recording, rate=20.0, frame_id='front', size='32x24'):
+        assert listener.spin_until(lambda: images and len(poses) > COUNT)
+
+    pose = next(message for message in poses if stamp(message) == stamp(images[-1]))
+    assert (pose.header.frame_id, pose.child_frame_id) == ('world', 'front')
+    place, turn = pose.pose.pose.position, pose.pose.pose.orientation
+    assert (place.x, place.y, place.z) == (number_of(images[-1]), 2.0, 3.0)
+    assert abs(turn.z * turn.w) == pytest.approx(0.5)  # a quarter turn about z
 
 
 def number_of(image):
