@@ -144,9 +144,39 @@ def _jumble(b: Builder, x: float, y: float, z: float) -> None:
         shape(place, size, material, OTHER, yaw=b.draw.uniform(0, 3), pitch=b.draw.normal(0.2))
 
 
+def _row(b: Builder, x: float, y: float, z: float) -> None:
+    """Add jars, cans or packets of one kind side by side."""
+    size = (b.draw.uniform(0.03, 0.1), b.draw.uniform(0.03, 0.1), b.draw.uniform(0.05, 0.22))
+    yaw, step = b.draw.uniform(-0.5, 0.5), 1.15 * size[0]
+    shape = b.draw.choice((b.box, b.frustum))
+    for k in range(b.draw.integer(2, 5)):
+        if k == 0 or b.draw.chance(0.4):
+            material = b.materials.new('plastic', 'poster', 'metal', 'glass', 'cardboard')
+        place = (x + k * step * math.cos(yaw), y + k * step * math.sin(yaw), z)
+        shape(place, size, material, OTHER, yaw=yaw)
+
+
+def _sticks(b: Builder, x: float, y: float, z: float) -> None:
+    """Add pens, spoons or tools: a few in a cup, or lying about."""
+    material = b.materials.new('metal', 'plastic', 'wood')
+    thick, long = b.draw.uniform(0.006, 0.02), b.draw.uniform(0.12, 0.28)
+    cup = b.draw.chance(0.5)
+    if cup:
+        b.frustum((x, y, z), (0.09, 0.09, 0.1), b.materials.new('plastic', 'metal', 'lacquer'))
+    for _ in range(b.draw.integer(2, 5)):
+        if cup:
+            place = (x + b.draw.normal(0.015), y + b.draw.normal(0.015), z + 0.02)
+            size = (thick, thick, long)
+            lean = (b.draw.normal(0.2), b.draw.normal(0.2))
+            b.box(place, size, material, OTHER, pitch=lean[0], roll=lean[1])
+        else:
+            place = (x + b.draw.normal(0.06), y + b.draw.normal(0.06), z)
+            b.box(place, (long, thick, thick), material, OTHER, yaw=b.draw.uniform(0, math.pi))
+
+
 SMALL = (
     _mug, _mug, _bottle, _bottle, _carton, _carton, _papers, _papers, _plate, _laptop,
-    _lamp, _plant, _ball, _tin, _tin, _standing, _jumble,
+    _lamp, _plant, _ball, _tin, _tin, _standing, _jumble, _row, _row, _sticks,
 )  # fmt: skip
 
 

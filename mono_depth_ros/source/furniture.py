@@ -12,8 +12,8 @@ OTHER, PERSON = Semantic.OTHER, Semantic.PERSON
 
 
 def _load(b: Builder) -> int:
-    """Return how many things stand on a surface: none, some, many."""
-    return b.draw.choice((0, 1, 2, 3, 4, 6, 9))
+    """Return how many things stand on a surface: none, some, many, too many."""
+    return b.draw.choice((0, 1, 2, 3, 4, 6, 9, 13, 18)) if len(b) < 240 else 2
 
 
 def _legs(b: Builder, w: float, d: float, h: float, thick: float, material: int) -> None:

@@ -75,23 +75,24 @@ def _field_of_view(draw: Draw, config: WorldConfig) -> float:
 
 
 def _pose_indoor(
-    draw: Draw, scene: Scene, config: WorldConfig
+    draw: Draw, scene: Scene, config: WorldConfig, kind: float
 ) -> tuple[Array, tuple[float, float, float], bool]:
-    """Return a position, (yaw, down, roll) and whether to come close to a target."""
+    """Return a position, (yaw, down, roll) and whether it is close to things."""
     x0, y0, x1, y1 = scene.ground
     position = np.array([draw.uniform(x0 + 0.2, x1 - 0.2), draw.uniform(y0 + 0.2, y1 - 0.2), 1.2])
     yaw = draw.uniform(-math.pi, math.pi)
     if not config.camera:
         return position, (yaw, math.radians(10), 0.0), False
-    kind = draw.random()
-    if kind < 0.28:  # a robot near the floor
+    if kind < 0.25:  # a robot near the floor
         position[2] = draw.uniform(0.1, 0.7)
         return position, (yaw, draw.normal(0.1), draw.normal(0.02)), False
-    if kind < 0.45 or not len(scene.targets):  # any camera
+    if kind < 0.4 or not len(scene.targets):  # any camera
         position[2] = draw.uniform(0.3, 2.0)
         return position, (yaw, 0.1 + draw.normal(0.22), draw.normal(0.05)), False
-    # in the hand of a person who looks at a thing
     target = scene.targets[draw.integer(0, len(scene.targets) - 1)]
+    if kind < 0.65:
+        return _pose_close(draw, target)
+    # in the hand of a person who looks at a thing
     position[2] = draw.uniform(1.0, 1.75) if draw.chance(0.8) else draw.uniform(0.4, 1.2)
     if draw.chance(0.75):
         away = draw.log_uniform(0.6, 3.5)
@@ -100,18 +101,30 @@ def _pose_indoor(
     reach = math.hypot(to[0], to[1])
     yaw = math.atan2(to[1], to[0]) + draw.normal(0.25)
     down = math.atan2(-to[2], max(reach, 1e-3)) * draw.uniform(0.5, 1.1) + draw.normal(0.12)
-    return position, (yaw, min(max(down, -0.4), 0.8), draw.normal(0.07)), True
+    return position, (yaw, min(max(down, -0.4), 0.8), draw.normal(0.07)), False
+
+
+def _pose_close(draw: Draw, target: Array) -> tuple[Array, tuple[float, float, float], bool]:
+    """Return the pose of a camera held over a thing: on a table, in a shelf, on the floor."""
+    away, yaw = draw.log_uniform(0.3, 1.5), draw.uniform(-math.pi, math.pi)
+    above = math.radians(draw.uniform(5, 65))
+    level = away * math.cos(above)
+    position = target + np.array([
+        level * math.cos(yaw), level * math.sin(yaw), away * math.sin(above),
+    ])  # fmt: skip
+    position[2] = min(max(position[2], 0.12), 2.0)
+    down = math.atan2(position[2] - target[2], level) + draw.normal(0.12)
+    return position, (yaw + math.pi + draw.normal(0.2), down, draw.normal(0.08)), True
 
 
 def _pose_street(
-    draw: Draw, scene: Scene, config: WorldConfig
+    draw: Draw, scene: Scene, config: WorldConfig, kind: float
 ) -> tuple[Array, tuple[float, float, float], bool]:
     x0, y0, x1, y1 = scene.ground
     position = np.array([draw.uniform(x0, x1), draw.uniform(y0, y1), 1.5])
     yaw = draw.choice((0.0, math.pi)) + draw.normal(0.08)
     if not config.camera:
         return position, (yaw, 0.03, 0.0), False
-    kind = draw.random()
     if kind < 0.6:  # on a car
         position[2] = draw.uniform(1.2, 2.2)
         return position, (yaw, draw.normal(0.05), draw.normal(0.015)), False
@@ -150,28 +163,30 @@ def choose_viewpoint(
         tangent *= 1.5 / tangent[1]
     focal = 0.5 * width / float(tangent[0])
     free = 0.5 if outdoor else 0.18
+    pose, kind = _pose_street if outdoor else _pose_indoor, draw.random()
     best: tuple[float, Array, Array] | None = None
     for _ in range(_CANDIDATES):
-        pose = _pose_street if outdoor else _pose_indoor
-        position, (yaw, down, roll), _ = pose(draw, scene, config)
+        position, (yaw, down, roll), close = pose(draw, scene, config, kind)
         x0, y0, x1, y1 = scene.ground
         inside = x0 + 0.1 < position[0] < x1 - 0.1 and y0 + 0.1 < position[1] < y1 - 0.1
         if not inside:
             continue
         distance = float(clearance(scene, position[None])[0])
-        if distance < min(free, 0.6 * position[2]):
+        if distance < min(0.1 if close else free, 0.6 * position[2]):
             if best is None or best[0] < distance - 100:
                 best = (distance - 100, position, look_rotation(yaw, down, roll))
             continue
         rotation = look_rotation(yaw, down, roll)
         depth, things = probe(scene, position, rotation, tangent)
-        near = float((depth < (1.5 if outdoor else 0.45)).mean())
-        score = -near - (np.median(depth) < (3.0 if outdoor else 0.6))
+        nearest, middle = (1.5, 3.0) if outdoor else (0.16, 0.25) if close else (0.45, 0.6)
+        near = float((depth < nearest).mean())
+        score = -near - (np.median(depth) < middle)
         spread = np.log(np.quantile(np.minimum(depth, 100), 0.9) / np.quantile(depth, 0.1))
         score += 0.2 * min(float(spread), 1.0) + 0.02 * min(things, 15)
         if best is None or score > best[0]:
             best = (score, position, rotation)
-        if near < 0.15 and spread > draw.uniform(0.1, 0.8) and things > draw.uniform(2, 16):
+        wanted = draw.uniform(0.1, 0.4 if close else 0.8)
+        if near < 0.15 and spread > wanted and things > draw.uniform(2, 16):
             break
     if best is None:
         x0, y0, x1, y1 = scene.ground

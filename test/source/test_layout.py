@@ -3,6 +3,7 @@
 """Draws, textures, viewpoints: what scenes are made of."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -10,12 +11,19 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from mono_depth_ros.source.draw import Draw
+from mono_depth_ros.source.furniture import _load
 from mono_depth_ros.source.rooms import indoor
-from mono_depth_ros.source.scene import rotation_matrices, WorldConfig
+from mono_depth_ros.source.scene import Builder, rotation_matrices, WorldConfig
 from mono_depth_ros.source.streets import street
 from mono_depth_ros.source.surface import look_up
 from mono_depth_ros.source.textures import texture_bank, TEXTURE_COUNT, texture_groups
-from mono_depth_ros.source.viewpoint import choose_viewpoint, clearance, look_rotation
+from mono_depth_ros.source.viewpoint import (
+    _pose_close,
+    choose_viewpoint,
+    clearance,
+    look_rotation,
+    probe,
+)
 
 
 def test_draws_stay_in_range_and_repeat():
@@ -89,3 +97,33 @@ def test_scenes_without_clutter_hold_fewer_things():
     bare = [len(indoor(Draw(seed), WorldConfig(clutter=False)).kind) for seed in range(20)]
 
     assert sum(bare) < 0.8 * sum(full)
+
+
+def test_cameras_held_over_things_see_them_from_near():
+    target = np.array([1.0, 2.0, 0.75])
+    for seed in range(30):
+        position, (yaw, down, roll), close = _pose_close(Draw(seed), target)
+        rotation = look_rotation(yaw, down, roll)
+        x, y, z = rotation.T @ (target - position)
+
+        assert close
+        assert 0.12 <= position[2] <= 2.0
+        assert 0.2 < z < 1.6
+        assert math.hypot(x, y) < z  # in view
+
+
+def test_surfaces_are_bare_or_crowded():
+    few = [Builder(Draw(seed), WorldConfig()) for seed in range(60)]
+    loads = [_load(b) for b in few]
+    assert min(loads) == 0 and max(loads) > 9
+
+
+def test_a_quarter_of_indoor_cameras_look_at_things_from_near():
+    near = 0
+    for seed in range(40):
+        draw = Draw(seed)
+        scene = indoor(draw, WorldConfig())
+        view = choose_viewpoint(draw, scene, (24, 32), WorldConfig(), outdoor=False)
+        depth, _ = probe(scene, view.position, view.rotation, np.array([0.6, 0.45]))
+        near += np.median(depth) < 1.0
+    assert 6 <= near <= 22
