@@ -278,7 +278,7 @@ class ScaleConfig(ReferenceConfig):
         maximum=100.0,
     )
     scale_rate: float = setting(
-        0.05,
+        0.1,
         'Largest change of any published depth by scale_source, as a share a second',
         minimum=0.001,
         maximum=1.0,

@@ -89,7 +89,9 @@ class SlowScale:
         self._against.clear()
         self.fits, self._believes = self.fits + 1, True
         weight = max(1 - MEMORY, 1 / self.fits)
-        self._target = self._target + weight * (factors - self._target)
+        # Averaged as inverse depth, where scale and shift are linear.
+        inverse = (1 - weight) * np.exp(-self._target) + weight * np.exp(-factors)
+        self._target = -np.log(inverse)
         return True
 
     def advance(self, stamp_s: float) -> Correction:
