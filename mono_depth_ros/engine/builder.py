@@ -30,6 +30,7 @@ from typing import Any
 from mono_depth_ros.engine.build_progress import Monitor, Report, watch_for_signals
 from mono_depth_ros.engine.checks import check_model, CheckedModel
 from mono_depth_ros.engine.cuda import CudaError, first_gpu
+from mono_depth_ros.engine.folding import fold_constants
 from mono_depth_ros.engine.plans import BuildOptions, PlanFolder, PlanKey
 from mono_depth_ros.engine.precision import fix_input_size, float_the_image, to_half
 from mono_depth_ros.engine.refit import refit_known_plan, structure_of
@@ -45,6 +46,8 @@ CANCELLED = 'cancelled'
 def typed_network(model: CheckedModel, precision: str, folder: PlanFolder) -> bytes:
     """
     Return the ONNX bytes that a strongly typed build reads: one size, and types in the graph.
+
+    What does not depend on the image is computed beforehand.
 
     Raises
     ------
@@ -64,6 +67,7 @@ def typed_network(model: CheckedModel, precision: str, folder: PlanFolder) -> by
             )
         graph = onnx.load_from_string(found)
     fix_input_size(graph, model.input_size)
+    fold_constants(graph)
     float_the_image(graph)
     if precision == 'fp16':
         to_half(graph)

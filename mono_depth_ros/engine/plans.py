@@ -29,7 +29,7 @@ from mono_depth_ros.engine import durable
 from mono_depth_ros.errors import EngineError, StoreError
 
 # Counts up when the graph surgery before a build changes, so that old plans are left aside.
-SURGERY = 1
+SURGERY = 2
 TIMING_CACHE = 'timing.cache'
 KEPT_PLANS = 8
 
