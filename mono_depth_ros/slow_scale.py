@@ -68,8 +68,8 @@ class SlowScale:
 
     @property
     def settled(self) -> bool:
-        """Say whether what is published is what is believed."""
-        return bool(np.abs(self._target - self._published).max() < 1e-6)
+        """Say whether what is published is what is believed, to 1 %."""
+        return bool(np.abs(self._target - self._published).max() < 0.01)
 
     def observe(self, fit: Fit | None) -> bool:
         """Take the fit of one image into account; say whether it was believed."""
@@ -130,7 +130,7 @@ class SlowScale:
     def _objection(fit: Fit | None) -> str:
         """Say why a fit is not to be believed, empty if it is."""
         if fit is None:
-            return 'nothing to fit'
+            return 'nothing in the image to fit to'
         if fit.points < MIN_POINTS:
             return f'{fit.points} points, at least {MIN_POINTS} are needed'
         if fit.share < MIN_SHARE:

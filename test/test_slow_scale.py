@@ -89,7 +89,7 @@ def test_no_depth_ever_changes_faster_than_the_rate(events):
 @pytest.mark.parametrize(
     ('poor', 'reason'),
     [
-        (None, 'nothing to fit'),
+        (None, 'nothing in the image'),
         (fit(1.4, points=49, inliers=49), '49 points, at least 50 are needed'),
         (fit(1.4, inliers=40), 'only 20 % of the points agree'),
         (fit(4.0), 'differs from the 10 before by a factor of 3.33'),

@@ -183,7 +183,8 @@ class ScaleSource:
         if self.problem:
             return f'held: {self.problem}'
         if self._slow is not None and self._slow.refused:
-            return f'held: {self._slow.refused}'
+            no_floor = self._fit is None and self._references is None
+            return 'held: no floor is seen' if no_floor else f'held: {self._slow.refused}'
         if self._believed_s is None:
             return 'waiting for a reference'
         if self._stamp_s - self._believed_s > 4 * PERIOD_S:
