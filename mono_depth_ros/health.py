@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 # Pixels of an image that are looked at.
 SAMPLES = 1024
-# The first images after a swap are all compared, later ones at this period [s].
-FIRST, PERIOD_S = 3, 0.5
+# Images are compared at this period [s]; all of them while the last comparison looks bad.
+PERIOD_S = 0.5
 # So many bad comparisons in a row, or images that only the network before answers, are an alarm.
 STRIKES = 3
 # Less of the image may have depth than before by this share.
@@ -120,7 +120,7 @@ class HealthWatch:
         if self._last is not None:
             self._left -= min(max(now_s - self._last, 0.0), GAP_S)
         self._last = now_s
-        return failed or self.compared < FIRST or now_s >= self._next
+        return failed or now_s >= self._next
 
     def compare(
         self,
@@ -160,6 +160,8 @@ class HealthWatch:
             self.alarm = problem
         else:
             self.alarm = self._judge_times()
+        if problem or is_slow(new_s, old_s):
+            self._next = now_s  # look closely
 
     def _judge(self, new: Look, old: Look) -> str:
         """Say what is wrong with depth, given other depth of the same image."""
@@ -189,10 +191,14 @@ class HealthWatch:
         slower one nearly every time.
         """
         times = self._times[-TIMES:]
-        slow = sum(new > old * SLOW and new > old + SLOW_S for new, old in times)
-        if slow < TIMES - 1:
+        if sum(is_slow(*pair) for pair in times) < TIMES - 1:
             return ''
         new, old = (statistics.median(column) for column in zip(*times, strict=True))
         return (
             f'it is slow: {1e3 * new:.1f} ms an image, the network before takes {1e3 * old:.1f} ms'
         )
+
+
+def is_slow(new_s: float, old_s: float) -> bool:
+    """Say whether one took much longer than the other [s]."""
+    return new_s > old_s * SLOW and new_s > old_s + SLOW_S

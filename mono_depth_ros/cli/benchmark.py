@@ -4,25 +4,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 import json
 import os
 from pathlib import Path
 import platform
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from typing import Annotated, Any
 
 import cv2
+from mono_depth_ros.cli.measuring import (
+    node_command,
+    ros_command,
+    running,
+    Setup,
+    this_module,
+    watch_memory,
+)
+from mono_depth_ros.cli.reload_benchmark import measure_reloads, reload_summary
 from mono_depth_ros.engine.select import BACKENDS, load_engine
 from mono_depth_ros.errors import MonoDepthError
 from mono_depth_ros.model.registry import resolve_model
-from mono_depth_ros.ros_environment import private_environment
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -31,17 +33,6 @@ import typer
 SIZE = (480, 640)
 WARM_UP_S = 2.0
 console = Console()
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What every measurement of a benchmark shares."""
-
-    images: str
-    model: Path
-    backend: str
-    seconds: float
-    environment: dict[str, str] = field(default_factory=private_environment)
 
 
 def benchmark(
@@ -59,13 +50,23 @@ def benchmark(
     soak: Annotated[
         float, typer.Option(help='Also run this long [s] and watch the memory of the node.')
     ] = 0.0,
+    reloads: Annotated[
+        int,
+        typer.Option(
+            min=0, help='Only swap networks so many times under load, and compare every answer.'
+        ),
+    ] = 0,
 ) -> None:
     """Measure latency, throughput and memory of the depth node over real DDS."""
     with tempfile.TemporaryDirectory() as folder:
         path = resolve_model(model).path
         setup = Setup(images or write_noise(Path(folder)), path, backend, seconds)
-        report = measure_all(setup, soak)
-    console.print(as_table(report))
+        if reloads:
+            report = {'machine': machine(), 'reloads': measure_reloads(setup, reloads)}
+            console.print(reload_summary(report['reloads']))
+        else:
+            report = measure_all(setup, soak)
+            console.print(as_table(report))
     if json_path is not None:
         json_path.write_text(json.dumps(report, indent=1) + '\n')
         console.print(f'numbers in {json_path}')
@@ -117,30 +118,6 @@ def measure(setup: Setup, command: list[str], rate: float, seconds: float) -> di
     return report | {'memory': memory}
 
 
-def watch_memory(
-    node: subprocess.Popen[bytes], until: subprocess.Popen[bytes]
-) -> dict[str, float]:
-    """Sample the resident memory of a node [MB] until another process ends."""
-    samples = []
-    while until.poll() is None:
-        time.sleep(0.5)
-        if node.poll() is not None:
-            until.kill()
-            raise MonoDepthError(f'the node ended with status {node.returncode}; see above')
-        samples.append(resident_memory(node.pid))
-    # A node that has just started still fills its buffers.
-    settled = samples[len(samples) // 4]
-    return {'highest': max(samples), 'growth': samples[-1] - settled}
-
-
-def resident_memory(pid: int) -> float:
-    """Return the resident memory of a process [MB]."""
-    for line in Path(f'/proc/{pid}/status').read_text().splitlines():
-        if line.startswith('VmRSS:'):
-            return int(line.split()[1]) / 1024
-    return float('nan')
-
-
 def engine_times(model: Path, repeats: int = 150) -> dict[str, dict[str, float]]:
     """Return the latencies [ms] of every installed backend, at the pace of a 30 Hz camera."""
     times = {}
@@ -162,40 +139,6 @@ def engine_times(model: Path, repeats: int = 150) -> dict[str, dict[str, float]]
         p50, p99 = np.percentile(elapsed[repeats // 10 :], (50, 99))
         times[backend] = {'p50': float(p50), 'p99': float(p99)}
     return times
-
-
-def node_command(setup: Setup) -> list[str]:
-    """Return the command of the depth node under test."""
-    return ros_command('depth_node', model=setup.model, backend=setup.backend)
-
-
-def this_module() -> list[str]:
-    """Return the command of the processes of this benchmark."""
-    return [sys.executable, '-m', 'mono_depth_ros.nodes.benchmark_nodes']
-
-
-def ros_command(node: str, **parameters: Any) -> list[str]:
-    """Return the command of a node of this package with these parameters."""
-    command = [sys.executable, '-m', f'mono_depth_ros.nodes.{node}', '--ros-args']
-    for name, value in parameters.items():
-        command += ['-p', f'{name}:={value}']
-    return command
-
-
-@contextmanager
-def running(command: list[str], setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process for the length of a block; end it as Ctrl-C would."""
-    process = subprocess.Popen(command, env=setup.environment)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def write_noise(folder: Path) -> str:

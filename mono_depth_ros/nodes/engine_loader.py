@@ -180,6 +180,10 @@ class EngineLoader:
 
         threading.Thread(target=write, name='withdraw').start()
 
+    def dispose(self, estimator: DepthEstimator) -> None:
+        """Close an engine in the background: freeing its memory takes as long as an image."""
+        self._thread.submit(estimator.engine.close)
+
     def size_fits(self, estimator: DepthEstimator, image_size: tuple[int, int]) -> bool:
         """Say whether the input size of this engine is the one for images of this size."""
         manifest = estimator.engine.manifest

@@ -181,7 +181,7 @@ class EngineSlot:
         self._refused_size = None
         if self._trusted is not None:
             # What has not proved itself is no way back.
-            previous.engine.close()
+            self._loader.dispose(previous)
             previous = self._trusted
         self._trusted = previous
         if self._watch_s > 0 and is_new(estimator, previous):
@@ -194,14 +194,14 @@ class EngineSlot:
         """End the watch; the network before is not needed any more."""
         self._watch = None
         if self._trusted is not None:
-            self._trusted.engine.close()
+            self._loader.dispose(self._trusted)
             self._trusted = None
 
     def _take_back(self, reason: str) -> None:
         """Go back to the network before, at once, and never load this one again."""
         failed, self.estimator = self.estimator, self._trusted
         self._watch = self._trusted = None
-        failed.engine.close()
+        self._loader.dispose(failed)
         # What it was loaded for: another attempt for this size would end here again.
         self._refused_size = self._image_size()
         version = failed.model.version
@@ -290,9 +290,11 @@ class EngineSlot:
         self._closed = True
         self._node.destroy_service(self._service)
         self._node.destroy_publisher(self._version)
+        for estimator in (self.estimator, self._trusted):
+            if estimator is not None:
+                estimator.engine.close()
+        self._watch = self._trusted = None
         self._loader.close()
-        self._trust()
-        self.estimator.engine.close()
 
 
 def is_new(estimator: DepthEstimator, previous: DepthEstimator) -> bool:
