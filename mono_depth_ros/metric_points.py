@@ -34,9 +34,9 @@ def points_from_depth(
 
     """
     with np.errstate(invalid='ignore'):
-        v, u = np.nonzero((depth > 0) & (depth <= max_depth))  # False for NaN
-    chosen = np.linspace(0, max(len(u) - 1, 0), min(count, len(u))).astype(int)
-    u, v = u[chosen], v[chosen]
+        known = np.flatnonzero((depth > 0) & (depth <= max_depth))  # False for NaN
+    chosen = known[np.linspace(0, max(len(known) - 1, 0), min(count, len(known))).astype(int)]
+    v, u = np.divmod(chosen, depth.shape[1])
     return np.stack([u, v, depth[v, u]], axis=1).astype(np.float32).reshape(-1, 3)
 
 
