@@ -105,19 +105,18 @@ class DepthEstimator:
     def _to_metres(self, raw: NDArray[np.float32], focal: float) -> NDArray[np.float32]:
         """Apply scale, shift and focal length to the output of the network, in a new array."""
         manifest = self.engine.manifest
+        # NaN and infinities in the output reach its extremes, so most frames need no mask.
         lowest, highest = float(raw.min()), float(raw.max())
         if math.isfinite(lowest) and lowest == highest:
             raise ImageError(f'network output is constant ({lowest:g})')
-        factor = focal / manifest.focal if manifest.focal > 0 else 1.0
-        depth: NDArray[np.float32]
+        focal_factor = focal / manifest.focal if manifest.focal > 0 else 1.0
+        factor = self._scale if manifest.output == 'inverse_depth' else self._scale * focal_factor
+        depth: NDArray[np.float32] = raw * np.float32(factor) + np.float32(self._shift)
+        usable = lowest * factor + self._shift > 0 and highest * factor < math.inf
         if manifest.output == 'inverse_depth':
-            inverse = raw * np.float32(self._scale) + np.float32(self._shift)
             with np.errstate(divide='ignore', invalid='ignore'):
-                depth = np.float32(factor) / inverse
-        else:
-            depth = raw * np.float32(self._scale * factor) + np.float32(self._shift)
-        # NaN and infinities in the output reach its extremes, so most frames need no mask.
-        if not (float(depth.min()) > 0 and float(depth.max()) < math.inf):
+                depth = np.float32(focal_factor) / depth
+        if not usable:
             depth[~((depth > 0) & (depth < np.inf))] = np.nan
             if np.isnan(depth).all():
                 raise ImageError('network output has no positive finite number')

@@ -77,16 +77,7 @@ def bag(
             raise ConfigError(f'{name} must be one of {choices}, got {value!r}')
     if not recording.exists():
         raise DatasetError(f'there is nothing at {recording}')
-    config = EngineConfig(
-        model=model,
-        backend=backend,
-        precision=precision,
-        input_size=input_size,
-        threads=threads,
-        store=store,
-        depth_scale=depth_scale,
-        depth_shift=depth_shift,
-    )
+    config = engines.engine_config(locals())
     source = BagFrames(recording, topic=topic)
     given = camera_from_json(Path(camera).expanduser())[0] if camera else None
     job = BagJob(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -35,6 +35,11 @@ Store = Annotated[
     str, typer.Option(help='Folder of the networks of a robot: run the version in use there.')
 ]
 DEFAULTS = EngineConfig()
+
+
+def engine_config(options: Mapping[str, Any]) -> EngineConfig:
+    """Make the settings of an engine from the options of a command: its ``locals()``."""
+    return EngineConfig(**{spec.name: options[spec.name] for spec in fields(EngineConfig)})
 
 
 @contextmanager

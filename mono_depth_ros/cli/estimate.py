@@ -65,16 +65,7 @@ def estimate(
     from mono_depth_ros.camera import camera_from_json
     from mono_depth_ros.frames import open_frames
 
-    config = EngineConfig(
-        model=model,
-        backend=backend,
-        precision=precision,
-        input_size=input_size,
-        threads=threads,
-        store=store,
-        depth_scale=depth_scale,
-        depth_shift=depth_shift,
-    )
+    config = engines.engine_config(locals())
     source = open_frames(images, topic=topic)
     given = camera_from_json(Path(camera).expanduser())[0] if camera else None
     job = Job(source, CameraChoice(given, fov), output, config, ply=ply, limit=limit)

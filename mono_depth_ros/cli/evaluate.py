@@ -95,16 +95,7 @@ def evaluate(
     from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
     from mono_depth_ros.source.layouts.datasets import open_dataset, SelectedFrames
 
-    config = EngineConfig(
-        model=model,
-        backend=backend,
-        precision=precision,
-        input_size=input_size,
-        threads=threads,
-        store=store,
-        depth_scale=depth_scale,
-        depth_shift=depth_shift,
-    )
+    config = engines.engine_config(locals())
     aligns = chosen_aligns(align or ['none', 'median'])
     check_crop(crop)
     sources = [
