@@ -3,8 +3,9 @@
 """
 Measure a GPU and print the table for docs/gpu_results.md: ``gpu_benchmark.py [--output FILE]``.
 
-torch eager and as a CUDA graph, TensorRT in every precision, and training steps at the size of an
-adaptation batch. Each engine runs in a process of its own.
+torch eager and as a CUDA graph, TensorRT in every precision, training steps at the size of an
+adaptation batch, and a whole adaptation cycle on rendered images. Each engine runs in a process of
+its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 from pathlib import Path
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -24,6 +26,7 @@ from mono_depth_ros.errors import MonoDepthError
 from mono_depth_ros.model.registry import resolve_model
 
 STEPS, BATCH = 50, 8
+CYCLE_STEPS = 100
 ENGINES = (
     ('torch fp32, eager', 'torch', 'fp32', False),
     ('torch fp16, eager', 'torch', 'fp16', False),
@@ -86,10 +89,32 @@ def training_steps(model: Path) -> dict[str, Any]:
     return {'p50_ms': steady[len(steady) // 2], 'batch': BATCH}
 
 
+def adaptation_cycle(model: Path) -> dict[str, Any]:
+    """Time one cycle, from collected images to a judged version, on the device it chooses."""
+    command = [sys.executable, '-m', 'mono_depth_ros.cli.main', 'adapt', '--model', str(model)]
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / 'report.json'
+        words = ('--images', 'procedural', '--steps', str(CYCLE_STEPS))
+        done = subprocess.run(
+            [*command, *words, '--store', folder, '--json', str(report)],
+            capture_output=True,
+            text=True,
+        )
+        if not report.is_file():
+            return {'error': (done.stderr.strip().splitlines() or ['no message'])[-1]}
+        found: dict[str, Any] = json.loads(report.read_text())
+    seconds = found['details'].get('seconds')
+    if seconds is None:
+        return {'error': f'{found["state"]}: {found["reason"]}'}
+    return {'seconds': seconds, 'state': found['state'], 'steps': CYCLE_STEPS}
+
+
 def row(name: str, found: dict[str, Any]) -> str:
     """Return one line of the table."""
     if 'error' in found:
         return f'| {name} | not measured: {found["error"]} | | | |'
+    if 'seconds' in found:
+        return f'| {name}: {found["state"]} | {found["seconds"]:.0f} s in all | | | |'
     difference = f'{100 * found["mean_difference"]:.3f} %' if 'mean_difference' in found else ''
     build = f'{found["build_s"]:.0f} s' if found.get('build_s') else ''
     p99 = f'{found["p99_ms"]:.2f} ms' if 'p99_ms' in found else ''
@@ -106,6 +131,7 @@ def main() -> int:
     machine = {'driver': look_at_driver().value, **probe('look')}
     rows = {name: measure_engine(model.path, *rest) for name, *rest in ENGINES}
     rows[f'training step, batch of {BATCH}'] = training_steps(model.path)
+    rows[f'adaptation cycle of {CYCLE_STEPS} steps'] = adaptation_cycle(model.path)
     if arguments.output:
         arguments.output.write_text(json.dumps({'machine': machine, 'rows': rows}, indent=1))
     print(f'\n## {machine["driver"]}\n')
