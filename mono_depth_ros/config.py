@@ -308,6 +308,13 @@ class AdaptationNodeConfig(ReferenceConfig):
         'One that does not answer finds the network in the store when it starts',
         minimum=1.0,
     )
+    collecting_load: float = setting(
+        0.25,
+        'Largest share of one CPU core for what images tell by motion; between two runs of '
+        'images it rests',
+        minimum=0.01,
+        maximum=1.0,
+    )
     keep_frames: bool = setting(
         False,
         'Keep the collected images on disk, in the folder frames of the store, so that a restart '

@@ -1,33 +1,43 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`mono_depth demo`: real ROS 2 nodes turn images into depth and clouds, before your eyes."""
+"""`mono_depth demo`: real ROS 2 nodes turn images into depth, and learn, before your eyes."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 import json
-import math
 from pathlib import Path
 import shutil
 import time
-from typing import Annotated, Any, TYPE_CHECKING
+from typing import Annotated, Any
 
 from mono_depth_ros.cli import engines
 from mono_depth_ros.cli.console import console, progress_bar
+from mono_depth_ros.cli.demo_results import show_gain, show_results, split_source
+from mono_depth_ros.cli.demo_view import as_view, verdict_table
 from mono_depth_ros.cli.estimate import make_folder
 from mono_depth_ros.cli.processes import NodeGroup
 from mono_depth_ros.errors import MonoDepthError
 from rich.live import Live
-from rich.table import Table
+from rich.markup import escape
 import typer
-
-if TYPE_CHECKING:
-    from mono_depth_ros.recording import RecordedFrame
 
 # Longest wait for the first depth image: a TensorRT engine may have to be built first.
 START_TIMEOUT_S = 120.0
 REFRESH_S = 0.2
-MIN_PICTURE_HEIGHT = 360
+# Longest wait for enough images and for the end of the cycle, and how long the demo goes on then.
+COLLECT_TIMEOUT_S, CYCLE_TIMEOUT_S, AFTER_S = 45.0, 600.0, 5.0
+# A demo cannot wait for the hundred images that a robot collects.
+MIN_FRAMES = 24
+COLLECTING: dict[str, Any] = {
+    'min_frames': MIN_FRAMES,
+    'after_frames': MIN_FRAMES,
+    'min_gap_s': 0.05,
+    'max_similarity': 0.98,
+    'min_change': 0.005,
+    'held_out': 0.25,
+    'collecting_load': 1.0,
+}
 
 
 def demo(
@@ -48,12 +58,17 @@ def demo(
     rate: Annotated[float, typer.Option(min=0.1, help='Images per second.')] = 30.0,
     model: engines.Model = engines.DEFAULTS.model,
     backend: engines.Backend = engines.DEFAULTS.backend,
+    adapt: Annotated[
+        bool, typer.Option(help='Adapt the network to the images, in a cycle that is short.')
+    ] = True,
+    steps: Annotated[int, typer.Option(min=1, help='Updates of that cycle.')] = 60,
 ) -> None:
     """
-    Watch a camera player, the depth node and a listener, each a process of its own, over DDS.
+    Watch a camera player, both nodes and a listener, each a process of its own, over DDS.
 
-    OUTPUT gets a picture (image, depth, ground truth), a coloured cloud and a bag of what came
-    over the wire.
+    The network is adapted to what is played, judged, and swapped while depth flows. OUTPUT gets
+    pictures (image, depth before and after, ground truth), a coloured cloud and a bag of what
+    came over the wire.
     """
     if find_spec('rclpy') is None:
         raise MonoDepthError(
@@ -62,20 +77,57 @@ def demo(
         )
     make_folder(output)
     source = images or str(render_scene(output / 'scene'))
-    recording = output / 'recording'
-    if (recording / 'metadata.yaml').is_file():
-        shutil.rmtree(recording)
+    for folder in (output / 'recording', output / 'store'):
+        if (folder / 'metadata.yaml').is_file() or (folder / 'versions').is_dir():
+            shutil.rmtree(folder)
+    (output / 'before_after.png').unlink(missing_ok=True)
+    hindrance = why_not_adapt(model) if adapt else 'it was not asked for'
+    played, unseen = split_source(source)
+    shared: dict[str, Any] = {
+        'model': model,
+        'backend': backend,
+        'store': (output / 'store').absolute(),
+    }
     with NodeGroup(output) as nodes:
-        nodes.start('recorder', output=recording.absolute())
-        nodes.start('depth_node', model=model, backend=backend)
+        nodes.start('recorder', output=(output / 'recording').absolute())
+        nodes.start('depth_node', **shared)
+        if not hindrance:
+            nodes.start(
+                'adaptation_node',
+                remap={'reference/odometry': 'ground_truth/odometry'},
+                steps=steps,
+                **COLLECTING,
+                **shared,
+            )
         nodes.start(
             'camera_player',
             source=Path(source).absolute() if Path(source).exists() else source,
             rate=float(rate),
+            limit=played,
             wait_for_subscribers=START_TIMEOUT_S,
         )
-        heard = watch(nodes, seconds)
-    show_results(output, recording, heard)
+        heard = watch(nodes, seconds, adapts=not hindrance)
+    if not console.is_terminal:
+        console.print(as_view(heard))
+    if hindrance and adapt:
+        console.print(f'\nno adaptation: {escape(hindrance)}')
+    if heard.get('adaptation', {}).get('last outcome', 'none yet') != 'none yet':
+        console.print(verdict_table(heard['adaptation']))
+    if heard.get('adaptation', {}).get('last outcome') == 'PROMOTED':
+        show_gain(output, model, backend, unseen)
+    show_results(output, output / 'recording')
+
+
+def why_not_adapt(model: str) -> str:
+    """Say why a network cannot be adapted here; empty if it can."""
+    from mono_depth_ros.engine.store_reader import WEIGHTS
+    from mono_depth_ros.model.registry import resolve_model
+
+    if find_spec('torch') is None:
+        return "it needs torch: pip install 'mono_depth_ros[torch]'"
+    if not resolve_model(model).path.with_name(WEIGHTS).is_file():
+        return f'{model} was imported, only networks of this package can be adapted'
+    return ''
 
 
 def render_scene(folder: Path) -> Path:
@@ -90,9 +142,9 @@ def render_scene(folder: Path) -> Path:
     return folder
 
 
-def watch(nodes: NodeGroup, seconds: float) -> dict[str, Any]:
+def watch(nodes: NodeGroup, seconds: float, *, adapts: bool) -> dict[str, Any]:
     """
-    Show a live table until the time is over.
+    Show a live table until the time is over and the cycle, if there is to be one, has ended.
 
     Returns
     -------
@@ -106,15 +158,20 @@ def watch(nodes: NodeGroup, seconds: float) -> dict[str, Any]:
 
     """
     begin, first = time.monotonic(), None
+    cycle = CycleWatch()
     heard: dict[str, Any] = {}
     with Live(console=console, refresh_per_second=8, transient=not console.is_terminal) as live:
-        while first is None or time.monotonic() < first + seconds:
+        while (
+            first is None
+            or time.monotonic() < first + seconds
+            or (adapts and not cycle.over(heard.get('adaptation', {}), first))
+        ):
             time.sleep(REFRESH_S)
             for line in nodes.lines('recorder'):
                 if line.startswith('{'):
                     heard = json.loads(line)
             nodes.check()
-            live.update(as_table(heard))
+            live.update(as_view(heard))
             if first is None and heard.get('received', {}).get('depth/image_rect'):
                 first = time.monotonic()
             if first is None and time.monotonic() > begin + START_TIMEOUT_S:
@@ -126,99 +183,19 @@ def watch(nodes: NodeGroup, seconds: float) -> dict[str, Any]:
     return heard
 
 
-def as_table(heard: dict[str, Any]) -> Table:
-    """Lay out what the recorder heard, and what the depth node says of itself."""
-    said = heard.get('diagnostics', {})
-    dropped = {
-        key.removeprefix('dropped: '): value
-        for key, value in said.items()
-        if key.startswith('dropped: ')
-    }
-    table = Table(show_header=False, title='image_rect → depth/image_rect, points')
-    table.add_column(min_width=22)
-    table.add_column(min_width=44)
-    received = heard.get('received', {})
-    rows = {
-        'state': said.get('message', 'starting'),
-        'model': ' '.join(
-            said.get(key, '') for key in ('model', 'model version', 'network input')
-        ),
-        'backend': ' '.join(said.get(key, '') for key in ('backend', 'device', 'precision')),
-        'images in': f'{heard.get("fps_in", 0.0):5.1f} fps, {received.get("image_rect", 0)} heard',
-        'depth out': f'{heard.get("fps_out", 0.0):5.1f} fps, '
-        f'{received.get("depth/image_rect", 0)} heard, {heard.get("size", "")}',
-        'clouds out': f'{received.get("points", 0)} heard',
-        'latency p50 / p99': f'{number(heard, "latency_p50", 1)} / '
-        f'{number(heard, "latency_p99", 1)} ms, image stamp to another process',
-        'dropped by the node': ', '.join(f'{n} {reason}' for reason, n in dropped.items())
-        or ('0' if said else ''),
-        'depth 2 / 50 / 98 %': ' / '.join(
-            number(heard, f'depth_{name}', 2) for name in ('min', 'median', 'max')
-        )
-        + ' m',
-        'recorded': f'{heard.get("recorded", 0)} messages',
-    }
-    for name, text in rows.items():
-        table.add_row(name, text)
-    return table
+class CycleWatch:
+    """Knows when there is nothing more to see of the cycle."""
 
+    def __init__(self) -> None:
+        self._ended = 0.0
 
-def number(heard: dict[str, Any], key: str, digits: int) -> str:
-    """Write a number of a report, or a dash where there is none yet."""
-    value = heard.get(key, math.nan)
-    return '–' if math.isnan(value) else f'{value:.{digits}f}'
-
-
-def show_results(output: Path, recording: Path, heard: dict[str, Any]) -> None:
-    """
-    Make the pictures from the recording, and say where everything is.
-
-    Raises
-    ------
-    MonoDepthError
-        If the recording has no complete frame.
-
-    """
-    from mono_depth_ros.recording import read_recording
-
-    if not console.is_terminal:
-        console.print(as_table(heard))
-    frame = read_recording(recording)
-    save_pictures(output, frame)
-    console.print(f'\n[bold]In {output}[/]')
-    for name, what in (
-        (
-            'side_by_side.png',
-            'image, depth' + (', ground truth' if frame.truth is not None else ''),
-        ),
-        ('cloud.ply', f'{frame.points.shape[0] * frame.points.shape[1]} points, for MeshLab, …'),
-        (
-            f'recording/{next(recording.glob("*.mcap")).name}',
-            'what came over the wire, for Foxglove or `ros2 bag play`',
-        ),
-    ):
-        console.print(f'  {name:<26} {what}', highlight=False, soft_wrap=True)
-
-
-def save_pictures(output: Path, frame: RecordedFrame) -> None:
-    """Write the side-by-side picture and the cloud of one recorded frame."""
-    from mono_depth_ros.visualisation import (
-        colour_depth,
-        depth_range,
-        side_by_side,
-        write_image,
-        write_ply,
-    )
-
-    panels, labels = [frame.rgb], ['image']
-    low, high = depth_range(frame.depth)
-    if frame.truth is not None:
-        true_low, true_high = depth_range(frame.truth)
-        low, high = min(low, true_low), max(high, true_high)
-    for name, depth in (('depth', frame.depth), ('ground truth', frame.truth)):
-        if depth is not None:
-            panels.append(colour_depth(depth, min_depth=low, max_depth=high))
-            labels.append(f'{name}, {low:.1f} m (red) to {high:.1f} m (blue)')
-    picture = side_by_side(panels, labels, min_height=MIN_PICTURE_HEIGHT)
-    write_image(output / 'side_by_side.png', picture)
-    write_ply(output / 'cloud.ply', frame.points, frame.colours)
+    def over(self, said: dict[str, str], first: float) -> bool:
+        """Say whether it ended a while ago, or will never begin, or takes too long."""
+        now = time.monotonic()
+        if said.get('last outcome', 'none yet') not in ('none yet', 'ADDED'):
+            self._ended = self._ended or now
+        if self._ended:
+            return now > self._ended + AFTER_S
+        if said.get('state', 'collecting') in ('collecting', 'inactive', 'unconfigured'):
+            return now > first + COLLECT_TIMEOUT_S
+        return now > first + CYCLE_TIMEOUT_S

@@ -139,6 +139,7 @@ class AdaptationLoop:
             self._watch_store()
         except StoreError as error:
             self.problem = str(error)
+        self.collector.check_delivery()
         self.schedule.kept(self.collector.new_frames())
         if self.hand_over.active:
             reply = self.hand_over.poll()

@@ -176,7 +176,7 @@ class AdaptationNode(LifecycleNode):
         def size_for(image: tuple[int, int]) -> tuple[int, int]:
             return fixed or input_size_for(shipped.manifest, image[1], image[0])
 
-        collector = Collector(self, buffer, references, size_for)
+        collector = Collector(self, buffer, references, size_for, node.collecting_load)
         hand_over = HandOver(self, node.depth_node, node.reload_timeout_s)
         return AdaptationLoop(
             settings, shipped, store, buffer, collector, hand_over, self.get_logger()

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import Any
 
+import cv2
 from mono_depth_ros.adaptation.drift import InputStatistics
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer, KEPT
 from mono_depth_ros.adaptation.segment import Segment
@@ -20,7 +21,7 @@ from mono_depth_ros.image_encoding import compressed_to_rgb
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
 from mono_depth_ros.nodes.references import References, stamp_ns_of
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import qos_profile_sensor_data, QoSProfile
+from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
@@ -32,7 +33,12 @@ LONGEST_PERIOD_S = 0.15
 # What goes with an image may come a little later than it.
 REFERENCE_DELAY_S = 0.3
 WAITING = 8
+RELIABLE = ReliabilityPolicy.RELIABLE
+# Over so many camera_info it is looked whether their images came too.
+INFOS_TO_CHECK = 30
 NICENESS = 10
+# What takes longer than this is the motion of a whole run of images.
+LONG_S = 0.1
 
 
 class Collector:
@@ -52,6 +58,8 @@ class Collector:
         What else is known.
     size_for : callable
         Size of the network input (height, width) for images of a (height, width).
+    load : float
+        Largest share of one CPU core that the thread takes, on average.
 
     Attributes
     ----------
@@ -74,6 +82,7 @@ class Collector:
         buffer: FrameBuffer,
         references: References,
         size_for: Callable[[tuple[int, int]], tuple[int, int]],
+        load: float,
     ) -> None:
         self._node, self._buffer, self.references = node, buffer, references
         self._size_for = size_for
@@ -81,7 +90,10 @@ class Collector:
         self.paused = False
         self.problem = ''
         self.received = self.taken = self.lost = self.points = 0
-        self._new = 0
+        self._new = self._infos = 0
+        self._checked = (0, 0)
+        self._topic = 'image_rect'
+        self._load, self._idle_until = load, 0.0
         self._period_ns = round(min(LONGEST_PERIOD_S, buffer.config.min_gap_s) * 1e9)
         self._segment = Segment()
         self._kind: type = Image
@@ -95,19 +107,45 @@ class Collector:
     def start(self, transport: str) -> None:
         """Subscribe to the camera and begin."""
         options = QoSOverridingOptions.with_default_policies()
-        compressed = transport == 'compressed'
-        self._kind = CompressedImage if compressed else Image
-        topic = 'image_rect/compressed' if compressed else 'image_rect'
-        create = self._node.create_subscription
+        if transport == 'compressed':
+            self._kind, self._topic = CompressedImage, 'image_rect/compressed'
         self._inputs = [
-            create(CameraInfo, 'camera_info', self._on_info, QOS, qos_overriding_options=options),
-            create(
-                self._kind, topic, self._on_image, QOS, raw=True, qos_overriding_options=options
+            self._node.create_subscription(
+                CameraInfo, 'camera_info', self._on_info, QOS, qos_overriding_options=options
             ),
+            self._subscribe_to_images(QOS, qos_overriding_options=options),
         ]
         self.references.subscribe()
         self._thread = threading.Thread(target=self._run, name='collector', daemon=True)
         self._thread.start()
+
+    def _subscribe_to_images(self, qos: QoSProfile, **options: Any) -> Subscription:
+        return self._node.create_subscription(
+            self._kind, self._topic, self._on_image, qos, raw=True, **options
+        )
+
+    def check_delivery(self) -> None:
+        """
+        Subscribe reliably if images get lost on the way and every publisher offers that.
+
+        camera_info, which comes with every image and is small, tells how many there were. Called
+        now and then.
+        """
+        sent = self._infos - self._checked[0]
+        if not self._inputs or sent < INFOS_TO_CHECK:
+            return
+        arrived = self.received - self._checked[1]
+        self._checked = (self._infos, self.received)
+        images = self._inputs[-1]
+        publishers = self._node.get_publishers_info_by_topic(images.topic_name)
+        offered = {publisher.qos_profile.reliability for publisher in publishers}
+        if arrived >= 0.8 * sent or images.qos_profile.reliability == RELIABLE:
+            return
+        if offered == {RELIABLE}:
+            self._node.destroy_subscription(images)
+            self._inputs[-1] = self._subscribe_to_images(
+                QoSProfile(depth=QOS.depth, reliability=RELIABLE)
+            )
 
     def stop(self) -> None:
         """Unsubscribe; what was collected stays."""
@@ -133,6 +171,7 @@ class Collector:
 
     def _on_info(self, info: CameraInfo) -> None:
         self._info = info
+        self._infos += 1
 
     def _on_image(self, raw: bytes) -> None:
         """Put an image aside if it is time for one."""
@@ -140,6 +179,8 @@ class Collector:
         stamp, last = stamp_ns_of(raw), self._last_stamp
         # A stamp that went back is of a clock that was set, or of a bag that began anew.
         if self.paused or (last is not None and 0 <= stamp - last < self._period_ns):
+            return
+        if time.monotonic() < self._idle_until:
             return
         self._last_stamp = stamp
         with self._wake:
@@ -153,11 +194,15 @@ class Collector:
 
     def _run(self) -> None:
         # Linux has a niceness for each thread: images of the depth node go first.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + NICENESS
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, 19))
+        cv2.setNumThreads(1)
         while True:
             raw = self._next()
             if raw is None:
                 break
+            begun = time.thread_time()
             try:
                 self._take(deserialize_message(raw, self._kind))
                 self.problem = ''
@@ -165,7 +210,13 @@ class Collector:
                 self.problem = str(error)
             except Exception as error:  # whatever one image does, the next one is looked at
                 self.problem = f'{type(error).__name__}: {error}'
+            self._rest(time.thread_time() - begun)
         self._offer(self._segment.flush())
+
+    def _rest(self, worked: float) -> None:
+        """Take no new images for a while if this one took long: what is put aside is finished."""
+        if worked > LONG_S:
+            self._idle_until = time.monotonic() + worked * (1 / self._load - 1)
 
     def _next(self) -> bytes | None:
         """Wait for an image, and until what goes with it has had time to come."""
