@@ -5,6 +5,7 @@
 from mono_depth_ros.engine.comparison import compare_with_reference, images
 from mono_depth_ros.engine.int8 import PACK
 from mono_depth_ros.engine.plan_build import PlanBuild
+from mono_depth_ros.engine.plans import BuildOptions
 from mono_depth_ros.engine.quantisation import FEWEST, quantise
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import PlanMissingError
@@ -12,6 +13,8 @@ from mono_depth_ros.model.registry import shipped_models
 from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.pack import read_source_pack
 import numpy as np
+import onnx
+from onnx import numpy_helper
 import pytest
 
 pytestmark = pytest.mark.gpu
@@ -86,6 +89,22 @@ def test_int8_agrees_with_the_same_graph_on_a_cpu(tensorrt, network, engines, tm
     errors = [np.abs(ours.infer(f) / theirs.infer(f) - 1) for f in frames[:8]]
     assert np.mean(errors) < ALLOWED_INT8
     ours.close()
+
+
+def test_a_plan_takes_the_weights_of_another_network(tensorrt, network, engines, tmp_path):
+    model = onnx.load(network)
+    weight = next(t for t in model.graph.initializer if len(t.dims) == 4)
+    values = 1.05 * numpy_helper.to_array(weight)
+    weight.CopyFrom(numpy_helper.from_array(values.astype(np.float32), weight.name))
+    onnx.save(model, tmp_path / 'adapted.onnx')
+    refittable = BuildOptions(refittable=True)
+    PlanBuild(network, None, 'fp16', engines_path=engines, options=refittable).run()
+
+    assert PlanBuild(tmp_path / 'adapted.onnx', None, 'fp16', engines_path=engines).run().refitted
+
+    engine = load(tmp_path / 'adapted.onnx', engines)
+    assert compare_with_reference(engine, tmp_path / 'adapted.onnx').accepted
+    engine.close()
 
 
 def test_a_second_build_is_a_cache_hit(tensorrt, network, engines):
