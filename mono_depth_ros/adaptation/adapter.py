@@ -7,32 +7,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 import contextlib
 import copy
+import math
 
 from mono_depth_ros.adaptation.batch_norm import batch_norms, blend_batch_statistics
-from mono_depth_ros.adaptation.batches import AdaptationBatch, images_to_tensor, view_maps
+from mono_depth_ros.adaptation.batches import AdaptationBatch, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig
-from mono_depth_ros.adaptation.losses import (
-    adversarial_loss,
-    anchor_loss,
-    consistency_loss,
-    discriminator_loss,
-    latent_loss,
-    teacher_loss,
+from mono_depth_ros.adaptation.frozen_source import FrozenSource
+from mono_depth_ros.adaptation.judges import Judges
+from mono_depth_ros.adaptation.objective import objective, Seen
+from mono_depth_ros.adaptation.recipes import (
+    collect_params,
+    configure_model,
+    make_optimiser,
+    rate_at,
+    Recipe,
 )
-from mono_depth_ros.adaptation.recipes import collect_params, configure_model, Recipe
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.errors import ModelError
-from mono_depth_ros.model.discriminator import build_discriminators
 from mono_depth_ros.model.fastdepth import FastDepth
-from mono_depth_ros.training.losses import gradient_loss, l1_log_loss, log_residual
 import torch
 from torch import nn, Tensor
 
-GRADIENT_WEIGHT = 0.5  # of the replay loss, as in training
 BN_BATCH, BN_IMAGES = 8, 128
-# A discriminator that wins or loses clearly for so long has nothing more to teach.
-MONITORED = 50
-WON, LOST = 0.02, 0.30
+EMA_START = 10
 
 
 class Adapter:
@@ -74,7 +71,7 @@ class Adapter:
     ) -> None:
         self.recipe, self.config = recipe, config
         self.device = choose_device(config.device)
-        self.source = copy.deepcopy(source).eval().requires_grad_(False).to(self.device)
+        self.source = FrozenSource(source, self.device)
         self._begin = copy.deepcopy(start or source).to(self.device)
         self._frames = frames
         self.reset()
@@ -84,27 +81,18 @@ class Adapter:
         config, recipe = self.config, self.recipe
         network = copy.deepcopy(self._begin)
         if config.restore:
-            restore_weights(network, self.source, config.restore, config.seed)
+            restore_weights(network, self.source.network, config.restore, config.seed)
         blend_batch_statistics(network, self._images(), recipe.bn_weight)
         self.network = configure_model(network, recipe)
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self._params = collect_params(self.network)
-        origin = dict(self.source.named_parameters())
+        origin = dict(self.source.network.named_parameters())
         self._origin = [origin[name].detach() for name in self._params]
-        self._judges: tuple[nn.Module, nn.Module] | None = None
-        betas = (recipe.momentum, 0.999)
+        self.judges: Judges | None = None
         if recipe.discriminators:
-            both = build_discriminators(
-                network.latent_channels, recipe.discriminators, config.seed
-            )
-            self._judges = (both[0].to(self.device).train(), both[1].to(self.device).train())
-            weights = [p for judge in self._judges for p in judge.parameters()]
-            self._judge_optimiser = torch.optim.Adam(weights, recipe.learning_rate, betas)
+            self.judges = Judges(network, recipe, config.clip, config.seed, self.device)
         if self._params:
-            values = list(self._params.values())
-            self._optimiser = torch.optim.Adam(values, recipe.learning_rate, betas)
-        self._latents: dict[tuple[str, int], Tensor] = {}
-        self._history: list[float] = []
+            self._optimiser = make_optimiser(recipe, list(self._params.values()))
         self.done = self.skipped = self._skipped_in_a_row = 0
 
     def step(self, batch: AdaptationBatch) -> dict[str, float]:
@@ -123,17 +111,22 @@ class Adapter:
 
         """
         batch = batch.to(self.device)
+        for group in self._optimiser.param_groups:
+            group['lr'] = rate_at(self.recipe, self.done)
         self.done += 1
         statistics = self._statistics()
         with seeded(self.config.seed, self.done):
             seen = self._look(batch)
             losses: dict[str, float] = {}
             usable = True
-            if self._judges is not None:
-                losses['discriminator'] = self._teach_judges(batch, *seen[:2])
-                usable = bool(torch.isfinite(torch.tensor(losses['discriminator'])))
-                self._history.append(losses['discriminator'])
-            terms = self._terms(batch, *seen)
+            if self.judges is not None:
+                real = self.source.latent('source', batch.source_rgb, batch.source_index)
+                loss = self.judges.teach(batch, seen.target, seen.latent, real)
+                losses['discriminator'] = loss
+                usable = math.isfinite(loss)
+            terms = objective(
+                self.recipe, batch, seen, self.average, self.source, self.judges, self.done
+            )
             total = sum((weight * term for weight, term in terms.values()), torch.zeros(()))
             losses.update({name: float(term.detach()) for name, (_, term) in terms.items()})
             losses['total'] = float(total.detach())
@@ -159,121 +152,23 @@ class Adapter:
 
     def alarm(self) -> str:
         """Say why going on makes no sense: the discriminators have clearly won or lost."""
-        recent = self._history[-MONITORED:]
-        if len(recent) < MONITORED or not self.recipe.clips:
-            return ''
-        if max(recent) < WON:
-            return f'the discriminators tell both domains apart: loss below {WON} ({MONITORED} x)'
-        # They start at 1/2 and need a while to come down to 1/4, which is chance.
-        if len(self._history) >= 2 * MONITORED and sum(recent) / MONITORED > LOST:
-            return f'the discriminators do not learn: mean loss above {LOST} ({MONITORED} x)'
-        return ''
+        return self.judges.alarm() if self.judges is not None else ''
 
     def dismiss_judges(self) -> None:
         """Go on without the adversarial terms."""
-        self._judges = None
-        self._history.clear()
+        self.judges = None
 
     # One update.
 
-    def _look(self, batch: AdaptationBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Run the network once: log depth and latent of the target, log depth of the others."""
+    def _look(self, batch: AdaptationBatch) -> Seen:
+        """Run the network once on all images of a batch that the recipe wants seen."""
         recipe = self.recipe
-        wants_target = recipe.adversarial or recipe.teacher or recipe.anchor or recipe.latent
+        wants_target = recipe.adversarial or recipe.teacher or recipe.latent
         target = batch.target_rgb if wants_target else batch.target_rgb[:0]
         parts = [target, batch.strong_rgb, batch.replay_rgb]
         log_depth, latent = self.network.log_depth(torch.cat(parts))
         split = torch.split(log_depth, [len(part) for part in parts])
-        return split[0], latent[: len(target)], split[1], split[2]
-
-    def _teach_judges(self, batch: AdaptationBatch, log_depth: Tensor, latent: Tensor) -> float:
-        """L_Dd + L_Dz: source labels and source latents are real, what T gives is not."""
-        assert self._judges is not None
-        judges = self._judges
-        source, target = self._pairs(batch, log_depth.detach())
-        source_latent = self._source_latent('source', batch.source_rgb, batch.source_index)
-        loss = discriminator_loss(judges[0](source), judges[0](target))
-        loss = loss + discriminator_loss(judges[1](source_latent), judges[1](latent.detach()))
-        self._judge_optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        weights = [p for judge in judges for p in judge.parameters()]
-        limit = self.config.clip if self.recipe.clips else float('inf')
-        norm = nn.utils.clip_grad_norm_(weights, limit)
-        if torch.isfinite(loss) and torch.isfinite(norm):
-            self._judge_optimiser.step()
-        return float(loss.detach()) / 2
-
-    def _terms(
-        self,
-        batch: AdaptationBatch,
-        log_depth: Tensor,
-        latent: Tensor,
-        strong: Tensor,
-        replay: Tensor,
-    ) -> dict[str, tuple[float, Tensor]]:
-        """Return the losses of the network by name, each with its weight."""
-        recipe = self.recipe
-        terms: dict[str, tuple[float, Tensor]] = {}
-        if self._judges is not None and recipe.adversarial:
-            ramp = min(1.0, self.done / recipe.ramp) if recipe.ramp else 1.0
-            with frozen(*self._judges):
-                _, target = self._pairs(batch, log_depth)
-                fooled = adversarial_loss(self._judges[0](target))
-                fooled_latent = adversarial_loss(self._judges[1](latent))
-            terms['adversarial depth'] = (ramp * recipe.adversarial, fooled)
-            terms['adversarial latent'] = (ramp * recipe.adversarial, fooled_latent)
-        if recipe.latent:
-            anchor = self._source_latent('target', batch.target_rgb, batch.target_index)
-            terms['latent'] = (recipe.latent, latent_loss(latent, anchor))
-        if recipe.teacher or recipe.consistency:
-            with torch.no_grad():
-                taught, _ = self.average.log_depth(batch.target_rgb)
-            if recipe.teacher:
-                terms['teacher'] = (recipe.teacher, teacher_loss(log_depth, taught))
-            if recipe.consistency:
-                wanted = view_maps(taught, batch.windows)
-                terms['consistency'] = (recipe.consistency, consistency_loss(strong, wanted))
-        if recipe.anchor:
-            terms['anchor'] = (recipe.anchor, anchor_loss(log_depth, batch.points))
-        if recipe.replay:
-            weight = batch.replay_weight
-            residual = log_residual(replay, batch.replay_depth, weight, self.network.max_depth)
-            loss = l1_log_loss(residual, weight) + GRADIENT_WEIGHT * gradient_loss(
-                residual, weight
-            )
-            terms['replay'] = (recipe.replay, loss)
-        return terms
-
-    def _pairs(self, batch: AdaptationBatch, log_depth: Tensor) -> tuple[Tensor, Tensor]:
-        """
-        Return source and target as D_d sees them, RGB and depth / max_depth, (B, 4, h, w).
-
-        Depth is in [0, 1] in both. Where the source has no label both are 0, or the holes alone
-        would tell the domains apart.
-        """
-        known = ~torch.isnan(batch.source_depth)
-        labels = torch.where(known, batch.source_depth, torch.zeros_like(batch.source_depth))
-        depth = self.network
-        metres = log_depth.exp().clamp(depth.min_depth, depth.max_depth)
-        pairs = (
-            torch.cat([rgb, (d.clamp(max=depth.max_depth) / depth.max_depth * known)[:, None]], 1)
-            for rgb, d in ((batch.source_rgb, labels), (batch.target_rgb, metres))
-        )
-        source, target = pairs
-        return source, target
-
-    @torch.no_grad()
-    def _source_latent(self, domain: str, rgb: Tensor, index: tuple[int, ...]) -> Tensor:
-        """Return S_z of images; those that come again and again are kept, as half floats."""
-        keys = [(domain, number) for number in index]
-        if not keys:
-            return self.source(rgb)[1]  # type: ignore[no-any-return]
-        missing = [row for row, key in enumerate(keys) if key not in self._latents]
-        if missing:
-            _, latent = self.source(rgb[missing])
-            for row, value in zip(missing, latent, strict=True):
-                self._latents[keys[row]] = value.half()
-        return torch.stack([self._latents[key] for key in keys]).float()
+        return Seen(split[0], latent[: len(target)], split[1], split[2])
 
     def _descend(self, total: Tensor) -> bool:
         """Take one step down the gradient; False, and no step, if anything is not finite."""
@@ -294,13 +189,13 @@ class Adapter:
             with torch.no_grad():
                 for value, origin in zip(self._params.values(), self._origin, strict=True):
                     value.copy_(origin + (value - origin) * (self.config.max_drift / drift))
+        # At first the average follows closely, or it would hang back for all of a short cycle.
+        decay = min(self.config.ema, self.done / (self.done + EMA_START))
         with torch.no_grad():
             mine, theirs = self.average.state_dict(), self.network.state_dict()
             names = [name for name, value in mine.items() if value.is_floating_point()]
             torch._foreach_lerp_(
-                [mine[name] for name in names],
-                [theirs[name] for name in names],
-                1 - self.config.ema,
+                [mine[name] for name in names], [theirs[name] for name in names], 1 - decay
             )
 
     def _skip(self, statistics: list[Tensor]) -> None:
@@ -355,18 +250,6 @@ def seeded(seed: int, step: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed((seed << 32) + step)
         yield
-
-
-@contextlib.contextmanager
-def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Let gradients pass through modules without reaching their weights."""
-    for module in modules:
-        module.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.requires_grad_(True)
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:

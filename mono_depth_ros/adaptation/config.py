@@ -59,7 +59,8 @@ class AdapterConfig(Config):
 
     mode: str = setting(
         'auto',
-        'Method: auto (lean, teacher consistency, replay, and an anchor where there is one), '
+        'Method: auto (shape seen in motion, teacher consistency, recall of the source, and an '
+        'anchor where there is one), '
         'none, bn (batch statistics only), replay (source images only), paper (Hornauer et al. '
         '2021), lean (the same, made small), consistency (teacher and replay)',
         one_of=MODES,
@@ -117,7 +118,7 @@ class GateConfig(Config):
         0.05, 'Largest relative rise of abs_rel on held-out source images', minimum=0.0
     )
     max_median_ratio: float = setting(
-        1.1, 'Largest factor between both median depths, unless metric points agree', minimum=1.0
+        1.03, 'Largest factor between both median depths, unless metric points agree', minimum=1.0
     )
     min_rank_correlation: float = setting(
         0.9, 'Least Spearman correlation between both depths', minimum=-1.0, maximum=1.0
@@ -135,7 +136,7 @@ class GateConfig(Config):
         1.05, 'Largest ratio of the difference between an image and its mirror image', minimum=0.0
     )
     max_temporal_ratio: float = setting(
-        1.05, 'Largest ratio of the change of depth between two images in a row', minimum=0.0
+        1.0, 'Largest ratio of the change of depth between two images in a row', minimum=0.0
     )
     max_parity: float = setting(
         0.01, 'Largest relative difference between engine and torch', minimum=0.0
@@ -148,7 +149,8 @@ class GateConfig(Config):
     )
     beat_controls: bool = setting(
         True,
-        'With metric points, also ask the candidate to beat the network in use times one factor',
+        'With metric points, also ask the candidate to beat the network in use times one factor, '
+        'and a static map of depth',
     )
 
 

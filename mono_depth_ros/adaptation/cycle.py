@@ -25,7 +25,7 @@ import time
 from typing import Any
 
 from mono_depth_ros.adaptation.config import AdapterConfig
-from mono_depth_ros.adaptation.gate import Check, judge, Verdict
+from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.outcome import (
     ADDED,
     CycleJob,
@@ -35,11 +35,12 @@ from mono_depth_ros.adaptation.outcome import (
     REJECTED,
     SKIPPED,
 )
-from mono_depth_ros.adaptation.recipes import recipe_for
+from mono_depth_ros.adaptation.selection import split_held_out
 from mono_depth_ros.adaptation.session import (
     adapt_network,
     AdaptationRun,
     anchor_to_floor,
+    choose_recipe,
     gather_evidence,
     predictor,
     Report,
@@ -49,6 +50,7 @@ from mono_depth_ros.adaptation.session import (
     split_samples,
 )
 from mono_depth_ros.adaptation.target_frame import read_frames, TargetFrame
+from mono_depth_ros.adaptation.verdict import Check, Verdict
 from mono_depth_ros.engine.base import Engine
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.engine.store import Version, VersionStore
@@ -105,10 +107,8 @@ class Cycle:
             state, reason, version = SKIPPED, str(skip), ''
         except MonoDepthError as error:
             state, reason, version = FAILED, str(error), ''
-        except MemoryError:
-            state, reason, version = FAILED, 'out of memory: use a smaller batch', ''
         except Exception as error:
-            state, reason, version = FAILED, f'{type(error).__name__}: {error}', ''
+            state, reason, version = FAILED, _explain(error), ''
         finally:
             shutil.rmtree(store.root / WORK, ignore_errors=True)
         self.details['seconds'] = round(time.monotonic() - started, 1)
@@ -152,16 +152,18 @@ class Cycle:
             source_samples(shipped.path, shipped.manifest), job.cycle.source_held_out
         )
         self.details['points'] = int(sum(len(frame.points) for frame in frames))
-        evidence = gather_evidence(training, held_out, kept, baseline)
+        self.details['structure'] = int(sum(len(frame.structure) for frame in frames))
+        choosing, judging = split_held_out(held_out)
+        evidence = gather_evidence(training, judging, kept, baseline)
 
         self._enter('train')
         run = adapt_network(
             source,
             samples,
             training,
-            self._adapter(training),
+            self._adapter(source, training),
             start=baseline,
-            held_out=held_out,
+            held_out=choosing,
             report=lambda event: self.report({'stage': 'train', **event}),
         )
         self._tell(run)
@@ -191,10 +193,10 @@ class Cycle:
         store.prune(job.cycle.keep_versions)
         return PROMOTED, self.verdict.reason, version.name
 
-    def _adapter(self, frames: Sequence[TargetFrame]) -> AdapterConfig:
+    def _adapter(self, source: FastDepth, frames: Sequence[TargetFrame]) -> AdapterConfig:
         """Return the settings of the adapter, with the learning rate that is due."""
         config = self.job.adapter
-        recipe = recipe_for(config, anchored=any(len(frame.points) for frame in frames))
+        recipe = choose_recipe(source, frames, config)
         if self.job.rate_factor == 1.0 or not recipe.steps:
             return config
         return replace(config, learning_rate=recipe.learning_rate * self.job.rate_factor)
@@ -208,6 +210,7 @@ class Cycle:
             steps=run.steps,
             skipped=run.skipped,
             drift=round(run.drift, 5),
+            factor=round(run.factor, 4),
             losses={name: round(value, 5) for name, value in run.losses.items()},
             stopped=run.stopped,
             training_seconds=round(run.seconds, 1),
@@ -281,6 +284,14 @@ class Cycle:
             Check('parity', parity, limit, '<=', 'engine and torch differ'),
             Check('latency ratio', ratio, gate.max_latency_ratio, '<=', 'it is slower'),
         )
+
+
+def _explain(error: Exception) -> str:
+    """Say what went wrong; torch has no class of its own for a CPU without memory."""
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or 'out of memory' in text or 'allocate memory' in text:
+        return 'out of memory: use a smaller batch'
+    return f'{type(error).__name__}: {error}'
 
 
 def latency_ratio(candidate: Engine, baseline: Engine, images: Sequence[Any]) -> float:

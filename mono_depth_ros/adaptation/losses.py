@@ -57,6 +57,25 @@ def consistency_loss(log_depth: Tensor, teacher_log_depth: Tensor) -> Tensor:
     return (difference - difference.mean(dim=(1, 2), keepdim=True)).abs().mean()
 
 
+def structure_loss(log_depth: Tensor, structure: Tensor) -> Tensor:
+    """
+    Huber loss of ln(prediction) - ln(depth) at points whose depth is known up to one factor.
+
+    The mean residual of each image is out, and with it the factor.
+    """
+    return anchor_loss(log_depth, structure, scale_free=True)
+
+
+def recall_loss(log_depth: Tensor, source_log_depth: Tensor) -> Tensor:
+    """
+    L1 in log depth to what the frozen source network S sees in source images.
+
+    It holds the function of S itself (learning without forgetting, Li and Hoiem 2016), where
+    labels of the few hundred images that travel along would be learnt by heart.
+    """
+    return (log_depth - source_log_depth).abs().mean()
+
+
 def sample_points(maps: Tensor, points: Tensor) -> Tensor:
     """
     Read maps (B, H, W) at points (B, N, >= 2) of u, v in pixels, linearly; returns (B, N).

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+import math
 from typing import Any
 
 from mono_depth_ros.adaptation.config import AdapterConfig
 from mono_depth_ros.model.fastdepth import FastDepth
+import torch
 from torch import nn
 
 # conv10..conv13 of the encoder, counted from 0: what Hornauer et al. train.
@@ -25,10 +27,16 @@ class Recipe:
     ----------
     steps : int
         Updates; 0 trains nothing.
+    optimiser : str
+        ``adam`` or ``sgd``.
     learning_rate : float
-        Of Adam, for the network and the discriminators.
+        For the network and the discriminators.
     momentum : float
-        First beta of Adam.
+        First beta of Adam, or of SGD.
+    warm_up : int
+        Updates over which the rate of the network rises.
+    decays : bool
+        Let that rate fall to 0 by a cosine.
     trains : str
         ``latent`` (conv10 to conv13) or ``all``.
     bn_weight : float
@@ -38,7 +46,7 @@ class Recipe:
         code does in every layer; otherwise they are frozen.
     discriminators : str
         ``paper``, ``lean``, or empty for none.
-    adversarial, latent, replay, teacher, consistency, anchor : float
+    adversarial, latent, replay, recall, teacher, consistency, structure, anchor : float
         Weights of the losses.
     ramp : int
         Updates over which the adversarial weight rises.
@@ -48,12 +56,18 @@ class Recipe:
         Limit gradient and drift.
     deploys_average : bool
         What leaves is the average of the network over its updates.
+    keeps_scale : bool
+        Without metric points, what leaves has the median depth on the target that the network in
+        use has: nothing there has seen a metre.
 
     """
 
     steps: int = 0
+    optimiser: str = 'adam'
     learning_rate: float = 0.0
     momentum: float = 0.9
+    warm_up: int = 0
+    decays: bool = False
     trains: str = 'all'
     bn_weight: float = 0.0
     bn_trains: bool = False
@@ -61,33 +75,48 @@ class Recipe:
     adversarial: float = 0.0
     latent: float = 0.0
     replay: float = 0.0
+    recall: float = 0.0
     teacher: float = 0.0
     consistency: float = 0.0
+    structure: float = 0.0
     anchor: float = 0.0
     ramp: int = 0
     augments: bool = False
     clips: bool = True
     deploys_average: bool = True
+    keeps_scale: bool = True
+
+    @property
+    def uses_views(self) -> bool:
+        """Whether the network learns from target images through windows."""
+        return bool(self.consistency or self.structure or self.anchor)
+
+    @property
+    def needs_source(self) -> bool:
+        """Whether it works on labelled source images too."""
+        return bool(self.replay or self.recall or self.discriminators)
 
 
+_PAPER = Recipe(
+    # L_enc of Hornauer et al.: both adversarial terms and 0.7 L1 on the latent, nothing else.
+    steps=250,
+    learning_rate=2e-4,
+    momentum=0.5,
+    trains='latent',
+    bn_trains=True,
+    discriminators='paper',
+    adversarial=1.0,
+    latent=0.7,
+    augments=True,
+    clips=False,
+    deploys_average=False,
+    keeps_scale=False,
+)
 RECIPES = {
     'none': Recipe(),
-    'bn': Recipe(bn_weight=0.3),
+    'bn': Recipe(bn_weight=0.3, keeps_scale=False),
     'replay': Recipe(steps=200, learning_rate=1e-4, replay=1.0),
-    # L_enc of Hornauer et al.: both adversarial terms and 0.7 L1 on the latent, nothing else.
-    'paper': Recipe(
-        steps=250,
-        learning_rate=2e-4,
-        momentum=0.5,
-        trains='latent',
-        bn_trains=True,
-        discriminators='paper',
-        adversarial=1.0,
-        latent=0.7,
-        augments=True,
-        clips=False,
-        deploys_average=False,
-    ),
+    'paper': _PAPER,
     'lean': Recipe(
         steps=200,
         learning_rate=2e-4,
@@ -101,29 +130,34 @@ RECIPES = {
         teacher=0.1,
         ramp=50,
     ),
-    'consistency': Recipe(steps=150, learning_rate=1e-4, replay=1.0, consistency=1.0),
+    'consistency': Recipe(
+        steps=150, learning_rate=2e-4, warm_up=20, decays=True, replay=1.0, consistency=1.0
+    ),
     'auto': Recipe(
         steps=200,
-        learning_rate=1e-4,
-        discriminators='lean',
-        adversarial=0.05,
-        latent=0.05,
+        learning_rate=3e-4,
+        warm_up=20,
+        decays=True,
         replay=1.0,
-        consistency=1.0,
-        ramp=50,
+        recall=0.3,
+        consistency=0.3,
+        structure=1.0,
     ),
 }
-# With an anchor more can be learnt, and the anchor sees that nothing goes astray.
-ANCHORED: dict[str, dict[str, Any]] = {
-    'auto': {'steps': 300, 'learning_rate': 5e-4, 'anchor': 1.0},
+# What changes with an anchor, and out of doors (virtual KITTI to KITTI in the paper).
+ANCHORED: dict[str, dict[str, Any]] = {'auto': {'anchor': 1.0}}
+OUTDOORS: dict[str, dict[str, Any]] = {
+    'paper': {'optimiser': 'sgd', 'learning_rate': 1e-5, 'momentum': 0.9},
 }
 
 
-def recipe_for(config: AdapterConfig, *, anchored: bool) -> Recipe:
+def recipe_for(config: AdapterConfig, *, anchored: bool, outdoors: bool = False) -> Recipe:
     """Return the recipe of a mode, with the steps, rate and batch norm weight that were set."""
     recipe = RECIPES[config.mode]
     if anchored:
         recipe = replace(recipe, **ANCHORED.get(config.mode, {}))
+    if outdoors:
+        recipe = replace(recipe, **OUTDOORS.get(config.mode, {}))
     if recipe.steps and config.steps:
         recipe = replace(recipe, steps=config.steps)
     if config.learning_rate:
@@ -154,3 +188,18 @@ def trained_parts(network: FastDepth, recipe: Recipe) -> Iterator[nn.Module]:
 def collect_params(network: nn.Module) -> dict[str, nn.Parameter]:
     """Return the weights that train, by name."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+
+def make_optimiser(recipe: Recipe, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Return the optimiser of a recipe."""
+    if recipe.optimiser == 'sgd':
+        return torch.optim.SGD(weights, recipe.learning_rate, momentum=recipe.momentum)
+    return torch.optim.Adam(weights, recipe.learning_rate, (recipe.momentum, 0.999))
+
+
+def rate_at(recipe: Recipe, step: int) -> float:
+    """Return the step size of the network at an update, counted from 0."""
+    rate = recipe.learning_rate * min(1.0, (step + 1) / max(1, recipe.warm_up))
+    if recipe.decays and recipe.steps:
+        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, step / recipe.steps)))
+    return rate

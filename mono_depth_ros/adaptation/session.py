@@ -15,8 +15,9 @@ from mono_depth_ros.adaptation.adapter import Adapter
 from mono_depth_ros.adaptation.anchors import floor_points, static_map
 from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig
-from mono_depth_ros.adaptation.gate import Evidence, point_errors, Predict
-from mono_depth_ros.adaptation.recipes import recipe_for
+from mono_depth_ros.adaptation.evidence import Evidence, point_errors, Predict
+from mono_depth_ros.adaptation.recipes import Recipe, recipe_for
+from mono_depth_ros.adaptation.selection import BestCandidate, keep_scale
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.manifest import Manifest
@@ -35,6 +36,8 @@ PACK = 'source_pack.zip'
 RENDERED = 96
 CHECK_EVERY, PATIENCE = 25, 5
 CONTROL_FRAMES = 60
+# Networks that see farther [m] are for the street.
+OUTDOORS = 30.0
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -57,6 +60,8 @@ class AdaptationRun:
         Mean of the last updates, by name.
     stopped : str
         Why it ended early, empty if it did not.
+    factor : float
+        By which depth was multiplied in the end to keep its scale.
 
     """
 
@@ -67,6 +72,7 @@ class AdaptationRun:
     drift: float
     losses: dict[str, float]
     stopped: str = ''
+    factor: float = 1.0
 
 
 def source_network(model_path: Path) -> FastDepth:
@@ -95,7 +101,7 @@ def source_samples(model_path: Path, manifest: Manifest) -> list[Sample]:
         return read_source_pack(pack)
     from mono_depth_ros.source.pool import render_shard
 
-    domain = 'street' if manifest.max_depth > 30 else 'indoor'
+    domain = 'street' if manifest.max_depth > OUTDOORS else 'indoor'
     logger.warning('%s is missing: rendering %d %s scenes instead', pack, RENDERED, domain)
     shard = render_shard(domain, manifest.input_size, RENDERED, seed=0)
     return [
@@ -162,6 +168,14 @@ def gather_evidence(
     )
 
 
+def choose_recipe(
+    source: FastDepth, frames: Sequence[TargetFrame], config: AdapterConfig
+) -> Recipe:
+    """Return the recipe for a network and for what is known of the frames."""
+    anchored = any(len(frame.points) for frame in frames)
+    return recipe_for(config, anchored=anchored, outdoors=source.max_depth > OUTDOORS)
+
+
 def adapt_network(
     source: FastDepth,
     samples: Sequence[Sample],
@@ -175,8 +189,9 @@ def adapt_network(
     """
     Adapt a network to target images.
 
-    Where held-out images have metric points, the best candidate of every 25 updates is kept, and
-    it ends when five in a row were no better.
+    Where held-out images have metric points or structure, the best candidate of every 25 updates
+    is kept, and it ends when five in a row were no better. Without metric points its scale is that
+    of the network in use.
 
     Parameters
     ----------
@@ -191,7 +206,7 @@ def adapt_network(
     start : FastDepth, optional
         The network in use, if it is another one.
     held_out : sequence of TargetFrame
-        Target images that are not trained on.
+        Target images that are not trained on, to choose by; the gate must judge by others.
     report : callable
         Told every update: step, steps, losses, eta_s.
 
@@ -203,14 +218,14 @@ def adapt_network(
         If images are missing that the mode needs.
 
     """
-    recipe = recipe_for(config, anchored=any(len(frame.points) for frame in frames))
+    recipe = choose_recipe(source, frames, config)
     adapter = Adapter(source, recipe, config, start=start, frames=frames)
     best, started = BestCandidate(held_out, source.focal), time.monotonic()
     recent: list[dict[str, float]] = []
     stopped = ''
     if recipe.steps:
         batches = BatchMaker(samples, frames, source, recipe, batch=config.batch, seed=config.seed)
-        best.offer(adapter)
+        best.offer(adapter.candidate)
         for step in range(recipe.steps):
             recent = [*recent, adapter.step(batches.make(step))][-CHECK_EVERY:]
             left = (time.monotonic() - started) / (step + 1) * (recipe.steps - step - 1)
@@ -221,48 +236,26 @@ def adapt_network(
                 logger.warning('%s: going on without', stopped)
                 adapter.dismiss_judges()
                 stopped = ''
-            if (step + 1) % CHECK_EVERY == 0 and best.offer(adapter) >= PATIENCE:
-                stopped = f'no better on held-out points for {PATIENCE} checks'
+            if (step + 1) % CHECK_EVERY == 0 and best.offer(adapter.candidate) >= PATIENCE:
+                stopped = f'no better on held-out images for {PATIENCE} checks'
             if stopped:
                 break
         if adapter.done == adapter.skipped:
             raise ModelError(f'no loss of {adapter.done} updates was finite')
+    network, factor = best.network or adapter.candidate(), 1.0
+    if recipe.keeps_scale and recipe.steps and not recipe.anchor:
+        network, factor = keep_scale(network, start or source, frames)
     names = recent[-1] if recent else {}
     return AdaptationRun(
-        network=best.network or adapter.candidate(),
+        network=network,
         steps=adapter.done,
         skipped=adapter.skipped,
         seconds=time.monotonic() - started,
         drift=adapter.drift(),
         losses={name: float(np.nanmean([row[name] for row in recent])) for name in names},
         stopped=stopped,
+        factor=factor,
     )
-
-
-class BestCandidate:
-    """Keeps the candidate with the least error at held-out metric points, if there are any."""
-
-    def __init__(self, held_out: Sequence[TargetFrame], focal: float) -> None:
-        self.frames = [frame for frame in held_out if len(frame.points)]
-        self.focal = focal
-        self.network: FastDepth | None = None
-        self.error = float('inf')
-        self._worse = 0
-
-    def offer(self, adapter: Adapter) -> int:
-        """Look at the candidate of now; return how many in a row were no better."""
-        if sum(len(frame.points) for frame in self.frames) < 50:
-            return 0
-        candidate = adapter.candidate()
-        predict = predictor(candidate)
-        depths = [predict(frame.rgb) for frame in self.frames]
-        predicted, true = point_errors(depths, self.frames, self.focal)
-        error = float(np.mean(np.abs(predicted - true) / true))
-        if error < self.error:
-            self.network, self.error, self._worse = candidate, error, 0
-        else:
-            self._worse += 1
-        return self._worse
 
 
 def split_frames(

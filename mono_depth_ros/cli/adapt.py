@@ -16,7 +16,8 @@ from mono_depth_ros.adaptation.config import (
     CycleConfig,
     GateConfig,
 )
-from mono_depth_ros.cli.console import console, error_console, progress_bar
+from mono_depth_ros.cli.adapt_compare import compare_modes, Plan, score_networks
+from mono_depth_ros.cli.console import console, progress_bar
 from mono_depth_ros.errors import ConfigError, DatasetError
 from rich.markup import escape
 from rich.table import Table
@@ -49,7 +50,8 @@ def adapt(
         str,
         typer.Option(
             help='What gives metres: auto (height if given, else poses if there are any), none, '
-            'poses, height, or depth (that of the images, as a range sensor would).'
+            'poses, height, or depth (that of the images, as a range sensor would). --compare '
+            'takes several, with commas.'
         ),
     ] = 'auto',
     camera_height: Annotated[
@@ -69,9 +71,18 @@ def adapt(
         float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
     ] = 60.0,
     compare: Annotated[
-        bool, typer.Option('--compare', help='Compare all modes; changes no store.')
+        bool,
+        typer.Option('--compare', help='Compare all modes and anchors; changes no store.'),
     ] = False,
-    seeds: Annotated[int, typer.Option(help='Seeds of each mode in --compare.')] = 1,
+    seeds: Annotated[int, typer.Option(help='Seeds of the default in --compare.')] = 1,
+    few: Annotated[
+        int, typer.Option('--few', help='Seeds of the other modes; 0 takes as many.')
+    ] = 0,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help='File of the runs of --compare, which goes on where that ended.'),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help='Draw --compare into this PNG.')] = None,
     threads: Annotated[
         int, option('adaptation_threads', '--threads')
     ] = DEFAULTS.adaptation_threads,
@@ -94,10 +105,13 @@ def adapt(
         adaptation_threads=threads,
     )
     target, labelled = read_recording(images, first, score_last, fov)
-    anchor = choose_anchor(anchor, camera_height, target)
     if compare:
-        report = compare_modes(config, model, target, labelled, anchor, camera_height, seeds)
+        named = [choose_anchor(name, camera_height, target) for name in anchor.split(',')]
+        anchors = [name for name in dict.fromkeys(named) if name != 'none']
+        plan = Plan(images, model, anchors, camera_height, seeds, few or seeds, runs, plot)
+        report = compare_modes(config, plan, target, labelled)
     else:
+        anchor = choose_anchor(anchor, camera_height, target)
         report = adapt_once(config, model, store, target, labelled, anchor, camera_height)
     if json_path is not None:
         try:
@@ -230,84 +244,4 @@ def tell(outcome: Outcome) -> None:
         state += '' if check['required'] else ' (told only)'
         value = 'none' if check['value'] is None else f'{check["value"]:.4g}'
         table.add_row(check['name'], value, f'{check["relation"]} {check["threshold"]:.4g}', state)
-    console.print(table)
-
-
-def score_networks(
-    folders: dict[str, Path], labelled: list[Frame], size: tuple[int, int]
-) -> dict[str, dict[str, float]]:
-    """Score networks by name, and print the scores."""
-    from mono_depth_ros.adaptation.offline import score
-    from mono_depth_ros.adaptation.session import predictor
-    from mono_depth_ros.model.checkpoint import load_network
-
-    scores: dict[str, dict[str, float]] = {}
-    for name, folder in folders.items():
-        network = load_network(folder)
-        scores[name] = score(predictor(network), labelled, size, network.focal)
-    print_rows([{'name': name, **row} for name, row in scores.items()])
-    return scores
-
-
-def compare_modes(
-    config: AdapterConfig,
-    model: str,
-    target: list[Frame],
-    labelled: list[Frame],
-    anchor: str,
-    camera_height: float,
-    seeds: int,
-) -> dict[str, Any]:
-    """Adapt with every mode and print the scores of all, next to the controls."""
-    from mono_depth_ros.adaptation.offline import anchored_targets, Comparison
-    from mono_depth_ros.adaptation.session import source_network, source_samples
-    from mono_depth_ros.model.registry import resolve_model
-    from mono_depth_ros.preprocessing import input_size_for
-    import torch
-
-    if not labelled:
-        raise ConfigError('--compare needs --score-last and images with depth')
-    if config.adaptation_threads:
-        torch.set_num_threads(config.adaptation_threads)
-    resolved = resolve_model(model)
-    camera = target[0].camera
-    assert camera is not None
-    size = input_size_for(resolved.manifest, camera.width, camera.height)
-    source = source_network(resolved.path)
-    anchors = [anchor] if anchor != 'none' else []
-    comparison = Comparison(
-        source,
-        source_samples(resolved.path, resolved.manifest),
-        anchored_targets(
-            target, size, anchors, BufferConfig(min_gap_s=0.0), source, camera_height
-        ),
-        labelled,
-        config,
-        GateConfig(),
-    )
-    with error_console.status('compare') as status:
-        rows = comparison.rows(
-            range(config.seed, config.seed + seeds),
-            lambda event: status.update(f'{event["run"]}, seed {event["seed"]}'),
-        )
-    print_rows(rows)
-    return {'rows': rows}
-
-
-def print_rows(rows: list[dict[str, Any]]) -> None:
-    """Print scores as a table."""
-    table = Table(title='scores on labelled images', title_justify='left')
-    names = ('abs_rel', 'delta1', 'abs_rel_aligned', 'delta1_aligned')
-    for column in ('', 'seed', *names, 'seconds', 'gate'):
-        table.add_column(column)
-    for row in rows:
-        accepted = {True: 'accepted', False: 'refused', None: ''}[row.get('accepted')]
-        seconds = f'{row["seconds"]:.0f}' if 'seconds' in row else ''
-        table.add_row(
-            row['name'],
-            str(row.get('seed', '')),
-            *(f'{row[name]:.3f}' for name in names),
-            seconds,
-            accepted,
-        )
     console.print(table)

@@ -10,16 +10,12 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from mono_depth_ros.adaptation.adapter import Adapter, restore_weights
-from mono_depth_ros.adaptation.batches import (
-    augment_as_paper,
-    BatchMaker,
-    images_to_tensor,
-    view_maps,
-    Window,
-)
+from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig, MODES
-from mono_depth_ros.adaptation.losses import anchor_loss
-from mono_depth_ros.adaptation.recipes import recipe_for
+from mono_depth_ros.adaptation.losses import anchor_loss, structure_loss
+from mono_depth_ros.adaptation.paper_views import augment_as_paper
+from mono_depth_ros.adaptation.recipes import rate_at, Recipe, recipe_for
+from mono_depth_ros.adaptation.views import view_maps, view_points, Window
 from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.source.pool import Sample
 
@@ -243,15 +239,15 @@ def test_losses_that_stay_broken_end_it(tiny, samples, frames):
 
 
 def test_discriminators_that_have_won_raise_an_alarm(tiny, samples, frames):
-    adapter, batches = start(tiny, samples, frames, 'auto')
+    adapter, batches = start(tiny, samples, frames, 'lean')
 
-    adapter._history = [0.01] * 49
+    adapter.judges.history = [0.01] * 49
     assert adapter.alarm() == ''
-    adapter._history = [0.01] * 50
+    adapter.judges.history = [0.01] * 50
     assert 'tell both domains apart' in adapter.alarm()
-    adapter._history = [0.45] * 99
+    adapter.judges.history = [0.45] * 99
     assert adapter.alarm() == ''
-    adapter._history = [0.35] * 100
+    adapter.judges.history = [0.35] * 100
     assert 'do not learn' in adapter.alarm()
 
     adapter.dismiss_judges()
@@ -265,7 +261,7 @@ def test_memory_of_cached_outputs_is_bounded_by_the_images(tiny, samples, frames
     for step in range(7):
         adapter.step(batches.make(step))
 
-    assert len(adapter._latents) <= len(samples) + len(frames)
+    assert len(adapter.source._latents) <= len(samples) + len(frames)
 
 
 def test_a_hole_in_the_labels_does_not_tell_the_domains_apart(tiny, samples, frames):
@@ -273,7 +269,7 @@ def test_a_hole_in_the_labels_does_not_tell_the_domains_apart(tiny, samples, fra
     batch = batches.make(0)
     batch.source_depth[:, :20] = torch.nan
 
-    source, target = adapter._pairs(batch, torch.zeros_like(batch.source_depth))
+    source, target = adapter.judges.pairs(batch, torch.zeros_like(batch.source_depth))
 
     assert source[:, 3, :20].abs().max() == target[:, 3, :20].abs().max() == 0
     assert 0 < source[:, 3].max() <= 1
@@ -285,7 +281,7 @@ def test_the_sky_is_as_far_as_it_gets(tiny, samples, frames):
     batch = batches.make(0)
     batch.source_depth[:] = torch.inf
 
-    source, _ = adapter._pairs(batch, torch.zeros_like(batch.source_depth))
+    source, _ = adapter.judges.pairs(batch, torch.zeros_like(batch.source_depth))
 
     assert source[:, 3].unique().tolist() == [1.0]
 
@@ -296,19 +292,20 @@ def test_batches_are_balanced_and_go_through_all_images(tiny, samples, frames):
     made = [batches.make(step) for step in range(5)]
 
     assert sorted(index for batch in made for index in batch.target_index) == list(range(10))
-    assert {len(batch.target_rgb) for batch in made} == {len(made[0].source_rgb)} == {2}
+    assert {len(batch.target_rgb) for batch in made} == {len(made[0].replay_rgb)} == {2}
 
 
 def test_points_refer_to_the_focal_length_of_the_network(tiny, samples, anchored_frames):
     camera = anchored_frames[0].camera
     wide = replace(camera, fx=camera.fx / 2, fy=camera.fy / 2)
     frames = [replace(frame, camera=wide) for frame in anchored_frames]
-    _, batches = start(tiny, samples, frames, 'auto', anchored=True)
+    _, batches = start(tiny, samples, anchored_frames, 'auto', anchored=True)
+    _, wider = start(tiny, samples, frames, 'auto', anchored=True)
 
-    batch = batches.make(0)
+    narrow, broad = batches.make(0).points, wider.make(0).points
 
-    points = frames[batch.target_index[0]].points
-    np.testing.assert_allclose(batch.points[0, :, 2], 2 * points[:, 2], rtol=1e-6)
+    torch.testing.assert_close(broad, narrow * torch.tensor([1, 1, 2]))
+    assert (narrow[..., 2] > 0).any()
 
 
 def test_a_mode_that_needs_the_source_says_so(tiny, frames):
@@ -341,3 +338,55 @@ def test_the_paper_scales_image_and_depth_together(samples):
     known = np.isfinite(augmented.depth)
     assert known.mean() > 0.9
     assert set(np.unique(augmented.depth[known])) <= set(np.unique(grey.depth))
+
+
+def test_points_look_through_a_window_as_an_image_does():
+    rows, columns = 64, 96
+    points = np.float32([[30.0, 20.0, 4.0], [5.0, 20.0, 4.0]])  # the second one is outside
+    window = Window(8, 24, 32, 48, True)
+    ramp = torch.arange(columns).float().expand(rows, columns)[None]
+
+    (seen,) = view_points(points, window, (rows, columns))
+
+    view = view_maps(ramp, [window])[0]
+    assert view[int(seen[1]), int(seen[0])] == pytest.approx(30, abs=0.5)
+    assert seen[2] == pytest.approx(4 / 2)  # grown to twice its size
+
+
+def test_the_rate_rises_and_falls():
+    recipe = Recipe(steps=100, learning_rate=1.0, warm_up=10, decays=True)
+
+    rates = [rate_at(recipe, step) for step in range(100)]
+
+    assert rates[0] == pytest.approx(0.1, abs=0.01)
+    assert max(rates) == max(rates[8:12]) > 0.9
+    assert rates[-1] < 0.01
+    assert rate_at(Recipe(learning_rate=0.5), 7) == 0.5
+
+
+def test_the_paper_takes_other_steps_out_of_doors():
+    config = AdapterConfig(mode='paper')
+
+    indoors = recipe_for(config, anchored=False)
+    outdoors = recipe_for(config, anchored=False, outdoors=True)
+
+    assert (indoors.optimiser, indoors.learning_rate) == ('adam', 2e-4)
+    assert (outdoors.optimiser, outdoors.learning_rate, outdoors.momentum) == ('sgd', 1e-5, 0.9)
+
+
+def test_shape_seen_in_motion_is_learnt_and_the_scale_is_not(tiny, samples, anchored_frames):
+    # The true shape, in units that are wrong by another factor in every image.
+    shaped = [
+        replace(f, points=f.points[:0], structure=f.points * np.float32([1, 1, 3 + k]))
+        for k, f in enumerate(anchored_frames)
+    ]
+    images = images_to_tensor([frame.rgb for frame in shaped], (64, 96))
+    structure = torch.from_numpy(np.stack([frame.structure for frame in shaped]))
+
+    adapter, _ = run(tiny, samples, shaped, 'auto', 15, learning_rate=3e-3, ema=0.5, max_drift=1)
+
+    before, after = (
+        structure_loss(network.log_depth(images)[0], structure).item()
+        for network in (tiny, adapter.candidate())
+    )
+    assert after < 0.9 * before

@@ -9,13 +9,21 @@ import shutil
 import signal
 import time
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.adaptation.config import AdapterConfig, CycleConfig, GateConfig
+from mono_depth_ros.adaptation import cycle
+from mono_depth_ros.adaptation.config import (
+    AdapterConfig,
+    BufferConfig,
+    CycleConfig,
+    GateConfig,
+)
 from mono_depth_ros.adaptation.cycle import run_cycle
 from mono_depth_ros.adaptation.cycle_process import CycleProcess
+from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.outcome import CycleJob, STAGES
 from mono_depth_ros.adaptation.target_frame import write_frame
 from mono_depth_ros.engine import durable
@@ -179,20 +187,112 @@ def test_what_is_broken_fails_with_the_reason(job, place, tmp_path, change, reas
     assert not store_of(job).versions()
 
 
-def test_a_full_disk_fails_and_leaves_the_store_as_it_was(job, monkeypatch):
+@pytest.mark.parametrize(
+    ('fault', 'reason'),
+    [(errno.ENOSPC, 'the disk is full'), (errno.EROFS, 'the file system is read-only')],
+)
+def test_a_disk_that_takes_no_more_fails_and_leaves_the_store_as_it_was(
+    job, monkeypatch, fault, reason
+):
     first = run_cycle(job)
 
-    def full(path):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def refuse(path):
+        raise OSError(fault, os.strerror(fault))
 
-    monkeypatch.setattr(durable, 'sync', full)
+    monkeypatch.setattr(durable, 'sync', refuse)
     outcome = run_cycle(replace(job, adapter=replace(GENTLE, seed=1)))
     monkeypatch.undo()
 
     assert (outcome.state, outcome.stage) == ('FAILED', 'add')
-    assert 'the disk is full' in outcome.reason
+    assert reason in outcome.reason
     assert [version.name for version in store_of(job).versions()] == [first.version]
     assert store_of(job).read_current().version.name == first.version
+
+
+def test_a_store_that_cannot_be_made_is_said_before_any_work(job, tmp_path):
+    (tmp_path / 'file').touch()
+
+    outcome = run_cycle(replace(job, store=str(tmp_path / 'file' / 'store')))
+
+    assert (outcome.state, outcome.stage) == ('FAILED', 'load')
+    assert 'choose another store folder' in outcome.reason
+
+
+def too_much(*arguments, **options):
+    return torch.empty(1 << 50)
+
+
+def nothing_left(*arguments, **options):
+    raise MemoryError
+
+
+@pytest.mark.parametrize('fault', [too_much, nothing_left])
+def test_a_lack_of_memory_fails_and_says_what_to_do(job, monkeypatch, fault):
+    monkeypatch.setattr(cycle, 'adapt_network', fault)
+
+    outcome = run_cycle(job)
+
+    assert (outcome.state, outcome.stage) == ('FAILED', 'train')
+    assert outcome.reason == 'out of memory: use a smaller batch'
+    assert not store_of(job).versions()
+
+
+def collapse(network):
+    network.head.weight.zero_()
+
+
+def scale_up(network):
+    network.head.bias += 0.3
+
+
+@pytest.mark.parametrize(
+    ('damage', 'reason'),
+    [(collapse, 'depth collapsed to a constant'), (scale_up, 'the scale drifted')],
+)
+def test_a_damaged_candidate_is_refused_for_the_right_reason(job, monkeypatch, damage, reason):
+    adapt = cycle.adapt_network
+
+    def adapt_and_damage(*arguments, **options):
+        run = adapt(*arguments, **options)
+        with torch.no_grad():
+            damage(run.network)
+        return run
+
+    monkeypatch.setattr(cycle, 'adapt_network', adapt_and_damage)
+
+    outcome = run_cycle(job)
+
+    assert (outcome.state, outcome.stage) == ('REJECTED', 'judge')
+    assert outcome.reason.startswith(reason)
+    assert not store_of(job).versions()
+
+
+@pytest.mark.parametrize(('level', 'kept'), [(0, 0), (None, 1)])
+def test_black_or_equal_images_are_not_collected_and_nothing_is_done(
+    job, tmp_path, frames, level, kept
+):
+    buffer = FrameBuffer(BufferConfig(min_gap_s=0.0), tmp_path / 'frames')
+    for number in range(20):
+        rgb = frames[0].rgb if level is None else np.full_like(frames[0].rgb, level)
+        buffer.add(replace(frames[0], rgb=rgb, stamp_ns=number * 10**9))
+
+    outcome = run_cycle(replace(job, frames=str(tmp_path / 'frames')))
+
+    assert (outcome.state, outcome.reason) == (
+        'SKIPPED',
+        f'{kept} images collected, 8 are needed',
+    )
+
+
+def test_equal_images_that_got_there_all_the_same_do_no_harm(job, tmp_path, frames):
+    for number in range(20):
+        same = replace(frames[0], stamp_ns=number * 10**9, held_out=number % 5 in (2, 4))
+        write_frame(tmp_path / 'frames', same)
+
+    outcome = run_cycle(replace(job, frames=str(tmp_path / 'frames')))
+
+    assert outcome.state in ('PROMOTED', 'REJECTED')
+    assert outcome.details['skipped'] == 0
 
 
 def test_an_engine_that_differs_from_torch_fails(job):

@@ -7,15 +7,10 @@ import json
 
 import cv2
 from mono_depth_ros.adaptation.config import GateConfig
-from mono_depth_ros.adaptation.gate import (
-    Check,
-    Evidence,
-    judge,
-    spearman,
-    temporal_error,
-    Verdict,
-)
+from mono_depth_ros.adaptation.evidence import Evidence, structure_error, temporal_error
+from mono_depth_ros.adaptation.gate import judge, spearman
 from mono_depth_ros.adaptation.target_frame import TargetFrame
+from mono_depth_ros.adaptation.verdict import Check, Verdict
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.source.pool import Sample
 import numpy as np
@@ -83,7 +78,7 @@ def test_a_drifted_scale_is_refused_as_drift():
     names, verdict = failures(lambda rgb: 1.3 * network(rgb), seen)
 
     assert names == {'median shift'}
-    assert verdict.reason.startswith('the scale drifted (median shift 1.3, must be <= 1.1)')
+    assert verdict.reason.startswith('the scale drifted (median shift 1.3, must be <= 1.03)')
 
 
 def test_the_scale_may_move_if_metric_points_agree():
@@ -98,7 +93,7 @@ def test_the_scale_may_move_if_metric_points_agree():
 def test_metric_points_decide_against_a_worse_candidate():
     seen = replace(evidence(points=40), samples=[])
 
-    names, verdict = failures(lambda rgb: 1.05 * network(rgb), seen)
+    names, verdict = failures(lambda rgb: 1.02 * network(rgb), seen)
 
     assert names == {'points abs_rel'}
     assert 'worse at metric points' in verdict.reason
@@ -131,14 +126,43 @@ def test_few_points_decide_nothing():
     assert not any('points' in check.name for check in verdict.checks)
 
 
-def test_a_static_map_is_told_and_decides_nothing():
-    seen = evidence(points=40, static=photograph(0)[1])
+def test_an_anchored_candidate_must_beat_a_map_that_sees_no_image():
+    # All frames show one scene, which a map fitted to its points knows by heart.
+    _, depth = photograph(0)
+    seen = replace(evidence(points=40, static=depth), samples=[])
+    seen = replace(seen, frames=[frame(0, 40)] * 4)
 
-    _, verdict = failures(network, seen)
+    names, verdict = failures(lambda rgb: network(rgb) / 1.1, seen)
+    told, _ = failures(lambda rgb: network(rgb) / 1.1, seen, beat_controls=False)
 
-    (check,) = (check for check in verdict.checks if 'static' in check.name)
-    assert not check.required
-    assert np.isfinite(check.threshold)
+    assert names == {'points abs_rel, static map'}
+    assert 'a map that sees no image does better' in verdict.reason
+    assert not told
+
+
+def shaped(seed, factor=1.0):
+    """Return a frame that knows the shape of what it sees, in other units."""
+    known = frame(seed, 40)
+    structure = known.points * np.float32([1, 1, factor])
+    return replace(known, points=known.points[:0], structure=structure)
+
+
+def test_structure_has_no_scale():
+    frames = [shaped(0), shaped(1, 7.0)]
+    depths = [network(f.rgb) for f in frames]
+
+    assert structure_error(depths, frames) == pytest.approx(0.0, abs=0.02)
+    assert np.isnan(structure_error(depths[:1], [frame(0)]))
+
+
+def test_a_candidate_that_sees_shape_worse_is_refused():
+    seen = replace(evidence(), samples=[], frames=[shaped(k, 2.0 + k) for k in range(4)])
+
+    flatter, _ = failures(lambda rgb: 3 * (network(rgb) / 3) ** 0.9, seen)
+    same, _ = failures(network, seen)
+
+    assert flatter == {'structure error'}
+    assert not same
 
 
 def test_forgetting_the_source_is_refused():

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 torch = pytest.importorskip('torch')
 
 from mono_depth_ros.adaptation.config import BufferConfig
-from mono_depth_ros.adaptation.offline import anchor_points, collect, score
+from mono_depth_ros.adaptation.offline import check_anchor, collect, score
 from mono_depth_ros.cli.adapt import choose_anchor, read_recording
 from mono_depth_ros.cli.main import build_app
 from mono_depth_ros.engine.store import VersionStore
@@ -119,11 +119,39 @@ def test_an_anchor_that_the_images_lack_is_refused():
     bare = Frame(frame(1).rgb, 0, '1', CAMERA)
 
     with pytest.raises(DatasetError, match='no frame has depth'):
-        anchor_points([bare], 'depth')
+        check_anchor([bare], 'depth')
     with pytest.raises(DatasetError, match='needs a camera and a pose'):
-        anchor_points([bare], 'poses')
+        check_anchor([bare], 'poses')
     with pytest.raises(ConfigError, match='anchor must be one of'):
-        anchor_points([bare], 'luck')
+        check_anchor([bare], 'luck')
+
+
+def compared(recording, model, tmp_path, *more):
+    return run(
+        '--images', recording, '--model', model, '--compare', '--anchor', 'depth', '--steps', 1,
+        '--batch', 2, '--score-last', 3, '--first', 30, '--runs', tmp_path / 'runs.jsonl',
+        '--json', tmp_path / 'numbers.json', '--plot', tmp_path / 'plot.png', *more,
+    )  # fmt: skip
+
+
+def test_modes_are_compared_and_a_comparison_goes_on_where_it_ended(recording, model, tmp_path):
+    first = compared(recording, model, tmp_path)
+    runs = (tmp_path / 'runs.jsonl').read_text()
+
+    again = compared(recording, model, tmp_path, '--seeds', 2, '--few', 1)
+
+    assert first.exit_code == again.exit_code == 0, first.output + again.output
+    report = json.loads((tmp_path / 'numbers.json').read_text())
+    seeds = {row['name']: row['seeds'] for row in report['summary']}
+    assert {'none', 'bn', 'replay', 'paper', 'lean', 'consistency'} <= set(seeds)
+    assert seeds['auto'] == seeds['auto + depth'] == 2
+    assert seeds['one factor from depth'] == seeds['static map from depth'] == seeds['lean'] == 1
+    assert (tmp_path / 'runs.jsonl').read_text().startswith(runs)
+    assert (tmp_path / 'plot.png').stat().st_size > 1000
+    before = next(row for row in report['runs'] if row['name'] == 'none')
+    assert before['accepted']
+    other = compared(recording, model, tmp_path, '--batch', 3)
+    assert isinstance(other.exception, DatasetError) or 'another comparison' in other.output
 
 
 def test_collected_frames_carry_the_points_of_their_anchor():
