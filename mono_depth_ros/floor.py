@@ -68,10 +68,9 @@ def fit_floor(
         None if no plane is the floor.
 
     """
-    rows = np.arange(int(camera.height * 0.6), camera.height, 3)
-    v, u = np.meshgrid(rows, np.arange(0, camera.width, 3), indexing='ij')
-    z = depth[v, u].astype(np.float64).ravel()
-    rays = pixel_rays(u.ravel(), v.ravel(), camera)
+    v, u = lower_pixels(camera)
+    z = depth[v, u].astype(np.float64)
+    rays = pixel_rays(u, v, camera)
     known = np.isfinite(z) & (z > 0)
     points = rays[known] * z[known, None]
     if len(points) < 50:
@@ -109,3 +108,10 @@ def pixel_rays(
     x = (u.astype(np.float64) - camera.cx) / camera.fx
     y = (v.astype(np.float64) - camera.cy) / camera.fy
     return np.stack([x, y, np.ones_like(x)], axis=1)
+
+
+def lower_pixels(camera: PinholeCamera) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Return v and u of every third pixel and row of the lower 40 % of an image."""
+    rows = np.arange(int(camera.height * 0.6), camera.height, 3)
+    v, u = np.meshgrid(rows, np.arange(0, camera.width, 3), indexing='ij')
+    return v.ravel(), u.ravel()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import math
 
 from mono_depth_ros.camera import PinholeCamera
-from mono_depth_ros.floor import fit_floor
 from mono_depth_ros.metric_points import Points
 import numpy as np
 from numpy.typing import NDArray
@@ -150,25 +149,6 @@ def fit_correction(
             best = shifted
     ratio = np.abs(np.log(_apply(best, z) / wanted))
     return Fit(best, len(z), int((ratio < math.log(INLIER_FACTOR)).sum()))
-
-
-def fit_camera_height(
-    depth: NDArray[np.floating],
-    camera: PinholeCamera,
-    camera_height: float,
-    near: float = 0.3,
-    far: float = 6.0,
-) -> Fit | None:
-    """
-    Fit the depth of a network to a camera of known height [m]: the floor is that far below.
-
-    ``depth`` and ``camera`` are of the same size. None if no floor is seen.
-    """
-    plane = fit_floor(depth, camera)
-    if plane is None:
-        return None
-    scale = float(np.clip(camera_height / plane.height, 1 / LIMIT, LIMIT))
-    return Fit(Correction(scale, 0.0, near, far), plane.pixels, round(plane.share * plane.pixels))
 
 
 def sample_depth(

@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scale and shift are found among wrong points, and applied where they were found."""
 
-from floors import CAMERA, floor_depth
+from floors import CAMERA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mono_depth_ros.scale import (
     Correction,
     correction_from_factors,
-    fit_camera_height,
     fit_correction,
     least_error_scale,
     LIMIT,
@@ -128,16 +127,6 @@ def test_the_scale_has_the_least_relative_error():
 
     errors = [np.abs(s * predicted / true - 1).mean() for s in np.linspace(0.4, 3.0, 521)]
     assert np.abs(scale * predicted / true - 1).mean() <= min(errors) * 1.01
-
-
-def test_a_known_height_is_a_scale():
-    depth, _ = floor_depth(0.6, 15)
-
-    fit = fit_camera_height(depth * np.float32(1.7), CAMERA, 0.6)
-
-    assert fit.correction.scale == pytest.approx(1 / 1.7, rel=0.02)
-    assert fit.share > 0.5
-    assert fit_camera_height(np.full((96, 128), 2.0, np.float32), CAMERA, 0.6) is None
 
 
 def test_depth_is_read_where_points_fall_whatever_its_size():

@@ -10,9 +10,10 @@ import time
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.config import ScaleConfig
+from mono_depth_ros.floor_scale import FloorScale
 from mono_depth_ros.nodes.references import References
 from mono_depth_ros.pipeline import DepthEstimator
-from mono_depth_ros.scale import Fit, fit_camera_height, fit_correction, sample_depth
+from mono_depth_ros.scale import Fit, fit_correction, sample_depth
 from mono_depth_ros.slow_scale import SlowScale
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,7 @@ class ScaleSource:
                 node, config.reference_tolerance_s, config.static_transforms
             )
             self._references.subscribe(poses=False)
+        self._floor = FloorScale(config.camera_height)
         self._slow: SlowScale | None = None
         self._network: tuple[object, object] | None = None
         self._looks: deque[_Look] = deque(maxlen=KEPT)
@@ -122,9 +124,7 @@ class ScaleSource:
         if self._references is None:
             look = self._looks[-1]
             camera = look.camera.resized(look.depth.shape[1], look.depth.shape[0])
-            fit = fit_camera_height(
-                look.depth, camera, self._config.camera_height, self._slow.near, self._slow.far
-            )
+            fit = self._floor.fit(look.depth, camera, self._slow.near, self._slow.far)
         else:
             distances = [(self._references.distance_ns(k.stamp_ns), k) for k in self._looks]
             near = [(distance, k) for distance, k in distances if distance is not None]
