@@ -13,7 +13,7 @@ from typing import Any
 from mono_depth_ros.adaptation.config import AdapterConfig, GateConfig
 from mono_depth_ros.adaptation.evidence import Predict
 from mono_depth_ros.adaptation.gate import judge
-from mono_depth_ros.adaptation.offline import score
+from mono_depth_ros.adaptation.offline import cap_of, score
 from mono_depth_ros.adaptation.recipes import RECIPES
 from mono_depth_ros.adaptation.selection import split_held_out
 from mono_depth_ros.adaptation.session import (
@@ -147,7 +147,8 @@ class Comparison:
 
     def score(self, predict: Predict) -> dict[str, float]:
         """Score on the labelled frames."""
-        return score(predict, self.labelled, self.size, self.source.focal)
+        cap = cap_of(self.source)
+        return score(predict, self.labelled, self.size, self.source.focal, cap)
 
 
 class Ledger:

@@ -10,7 +10,7 @@ from mono_depth_ros.adaptation.config import BufferConfig
 from mono_depth_ros.adaptation.evidence import Predict
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.segment import Segment
-from mono_depth_ros.adaptation.session import anchor_to_floor
+from mono_depth_ros.adaptation.session import anchor_to_floor, OUTDOORS
 from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame
@@ -81,10 +81,27 @@ def check_anchor(frames: Sequence[Frame], anchor: str) -> None:
 
 
 def score(
-    predict: Predict, frames: Iterable[Frame], size: tuple[int, int], focal: float
+    predict: Predict,
+    frames: Iterable[Frame],
+    size: tuple[int, int],
+    focal: float,
+    max_depth: float = 10.0,
 ) -> dict[str, float]:
     """
     Score a network on labelled frames, as `mono_depth evaluate` does.
+
+    Parameters
+    ----------
+    predict : callable
+        Depth of an image at the reference focal length.
+    frames : iterable of Frame
+        With depth and camera; others are left out.
+    size : tuple of int
+        (height, width) of the network input [px].
+    focal : float
+        Reference focal length [px].
+    max_depth : float
+        Farther pixels are left out [m].
 
     Returns
     -------
@@ -100,7 +117,7 @@ def score(
         depth = predict(target.rgb) * np.float32(target.camera.focal / focal)
         grown = resize_depth(depth, (frame.rgb.shape[0], frame.rgb.shape[1]), 'edge')
         for align, kept in rows.items():
-            row = score_image(grown, frame.depth, Protocol(align))
+            row = score_image(grown, frame.depth, Protocol(align, max_depth=max_depth))
             if row is not None:
                 kept.append(row)
     raw, aligned = (mean_scores(kept) for kept in rows.values())
@@ -113,6 +130,11 @@ def score(
         'delta1_aligned': aligned['delta1'],
         'images': raw['images'],
     }
+
+
+def cap_of(network: FastDepth) -> float:
+    """Return the depth up to which a network is scored: 10 m indoors, 80 m out of doors."""
+    return 80.0 if network.max_depth > OUTDOORS else 10.0
 
 
 def anchored_targets(

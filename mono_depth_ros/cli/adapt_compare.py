@@ -124,14 +124,14 @@ def score_networks(
     folders: dict[str, Path], labelled: list[Frame], size: tuple[int, int]
 ) -> dict[str, dict[str, float]]:
     """Score networks by name, and print the scores."""
-    from mono_depth_ros.adaptation.offline import score
+    from mono_depth_ros.adaptation.offline import cap_of, score
     from mono_depth_ros.adaptation.session import predictor
     from mono_depth_ros.model.checkpoint import load_network
 
     scores: dict[str, dict[str, float]] = {}
     for name, folder in folders.items():
         network = load_network(folder)
-        scores[name] = score(predictor(network), labelled, size, network.focal)
+        scores[name] = score(predictor(network), labelled, size, network.focal, cap_of(network))
     print_scores([{'name': name, **row} for name, row in scores.items()])
     return scores
 

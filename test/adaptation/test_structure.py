@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Shape from motion without poses: right up to one factor, and silent where nothing is seen."""
+
+from dataclasses import replace
+
+from mono_depth_ros.adaptation.corners import follow_corners, Sightings
+from mono_depth_ros.adaptation.segment import Segment
+from mono_depth_ros.adaptation.structure import structure
+from mono_depth_ros.adaptation.target_frame import make_target_frame, read_frame, write_frame
+from mono_depth_ros.camera import PinholeCamera
+import numpy as np
+import pytest
+
+CAMERA = PinholeCamera(300.0, 300.0, 159.5, 119.5, 320, 240)
+
+
+def turned(angle):
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def watch(places, angles, count=300, noise=0.2, wrong=0.0, seed=0):
+    """Project a cloud into cameras at places (x, y, z) turned by angles; also return its depth."""
+    rng = np.random.default_rng(seed)
+    z = rng.uniform(1.5, 6.0, count)
+    u, v = rng.uniform(40, 280, count), rng.uniform(40, 200, count)
+    world = np.stack([(u - CAMERA.cx) / 300 * z, (v - CAMERA.cy) / 300 * z, z], 1)
+    track, image, uv, depth = [], [], [], []
+    for number, (place, angle) in enumerate(zip(places, angles, strict=True)):
+        local = (world - place) @ turned(angle)
+        pixels = local[:, :2] / local[:, 2:] * 300 + [CAMERA.cx, CAMERA.cy]
+        pixels += rng.normal(0, noise, pixels.shape)
+        lost = rng.random(count) < wrong
+        pixels[lost] = rng.uniform(0, 240, (int(lost.sum()), 2))
+        track.append(np.arange(count))
+        image.append(np.full(count, number))
+        uv.append(pixels)
+        depth.append(np.where(lost, np.nan, local[:, 2]))
+    parts = np.concatenate(track), np.concatenate(image), np.concatenate(uv)
+    return Sightings(*parts, len(places)), depth
+
+
+def errors(points, views, depth, number):
+    """Return |ln| of found over true depth of one image, after the median is out."""
+    own = views.uv[views.image == number]
+    index = [int(np.argmin(np.abs(own - p[:2]).sum(1))) for p in points]
+    ratio = np.log(points[:, 2] / depth[number][index])
+    ratio = ratio[np.isfinite(ratio)]
+    return np.abs(ratio - np.median(ratio))
+
+
+def test_shape_is_found_up_to_one_factor():
+    places = [np.array([0.06 * k, 0.01 * k, 0.04 * k]) for k in range(9)]
+    views, depth = watch(places, [0.01 * k for k in range(9)])
+
+    found = structure(views, CAMERA)
+
+    for number in (0, 4, 8):
+        assert len(found[number]) > 150
+        assert np.median(errors(found[number], views, depth, number)) < 0.02
+
+
+def test_wrong_sightings_are_left_out():
+    places = [np.array([0.08 * k, 0.0, 0.02 * k]) for k in range(5)]
+    views, depth = watch(places, [0.0] * 5, wrong=0.15)
+
+    (first, *_) = structure(views, CAMERA)
+
+    assert len(first) > 100
+    assert np.percentile(errors(first, views, depth, 0), 95) < 0.1
+
+
+@pytest.mark.parametrize('angle', [0.0, 0.02])
+def test_a_camera_that_stands_or_only_turns_sees_no_shape(angle):
+    views, _ = watch([np.zeros(3)] * 9, [angle * k for k in range(9)])
+
+    assert [len(points) for points in structure(views, CAMERA)] == [0] * 9
+
+
+def test_few_corners_say_nothing():
+    views, _ = watch([np.array([0.1 * k, 0, 0]) for k in range(5)], [0.0] * 5, count=30)
+
+    assert [len(points) for points in structure(views, CAMERA)] == [0] * 5
+
+
+def test_no_image_has_no_corner():
+    assert follow_corners([]).images == 0
+    assert structure(follow_corners([]), CAMERA) == []
+
+
+def photographs(count=8):
+    """Render a textured wall with a nearer panel, from a camera that moves sideways."""
+    import cv2
+
+    rng = np.random.default_rng(0)
+    wall, panel = (cv2.resize(rng.integers(0, 256, (60, 90), np.uint8), (960, 640)) for _ in 'ab')
+    images = []
+    for number in range(count):
+        layers = [
+            np.roll(texture, -round(300 * 0.04 * number / z), axis=1)[100:340, 200:520]
+            for texture, z in ((wall, 4.0), (panel, 2.0))
+        ]
+        edge = 160 - round(300 * 0.04 * number / 2.0)
+        image = layers[0].copy()
+        image[:, :edge] = layers[1][:, :edge]
+        images.append(np.repeat(image[..., None], 3, 2))
+    return images
+
+
+def frames_of(images, gap_ns=100_000_000):
+    return [
+        make_target_frame(image, CAMERA, (96, 128), stamp_ns=k * gap_ns)
+        for k, image in enumerate(images)
+    ]
+
+
+def test_a_segment_returns_images_in_order_with_what_motion_told():
+    images, segment = photographs(), Segment(images=8)
+    poses = [np.eye(4) for _ in images]
+    for number, pose in enumerate(poses):
+        pose[0, 3] = 0.04 * number
+
+    done = []
+    for frame, image, pose in zip(frames_of(images), images, poses, strict=True):
+        done += segment.add(frame, image, CAMERA, pose)
+
+    assert [frame.stamp_ns for frame in done] == [k * 100_000_000 for k in range(8)]
+    points = np.concatenate([frame.points for frame in done])
+    left = points[:, 0] < 30
+    assert np.median(points[left, 2]) == pytest.approx(2.0, rel=0.1)
+    assert np.median(points[points[:, 0] > 80, 2]) == pytest.approx(4.0, rel=0.1)
+
+
+def test_without_poses_there_are_no_metres():
+    images, segment = photographs(), Segment(images=20)
+    done = []
+    for frame, image in zip(frames_of(images), images, strict=True):
+        done += segment.add(frame, image, CAMERA)
+    done += segment.flush()
+
+    assert len(done) == 8
+    assert not any(len(frame.points) for frame in done)
+
+
+def test_a_gap_ends_a_segment_and_a_short_one_says_nothing():
+    images, segment = photographs(3), Segment(images=20)
+    first, second, late = frames_of(images)
+
+    assert segment.add(first, images[0], CAMERA) == []
+    assert segment.add(second, images[1], CAMERA) == []
+    done = segment.add(replace(late, stamp_ns=9_000_000_000), images[2], CAMERA)
+
+    assert [frame.stamp_ns for frame in done] == [first.stamp_ns, second.stamp_ns]
+    assert done[0] is first
+
+
+def test_structure_survives_the_disk(tmp_path):
+    (frame,) = frames_of(photographs(1))
+    known = replace(frame, structure=np.float32([[1.0, 2.0, 0.7]]))
+
+    again = read_frame(write_frame(tmp_path, known))
+
+    np.testing.assert_array_equal(again.structure, known.structure)
+    assert again.points.shape == (0, 3)
