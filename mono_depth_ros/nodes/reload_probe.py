@@ -100,7 +100,9 @@ class ReloadProbe(Node):
         self._publisher.publish(self._image)
 
     def _on_depth(self, message: Image) -> None:
-        sent = self.sent[Time.from_msg(message.header.stamp).nanoseconds]
+        sent = self.sent.get(Time.from_msg(message.header.stamp).nanoseconds)
+        if sent is None:
+            return  # somebody else's camera
         depth = np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
         for name, depths in self._depths.items():
             if np.allclose(depth, depths[sent.image], rtol=TOLERANCE, atol=0, equal_nan=True):
