@@ -70,7 +70,7 @@ class Robot:
         """Return the largest change of the factor in a second, and in a single image."""
         stamps, factors = np.array(self.factors).T
         change = np.abs(np.diff(np.log(factors)))
-        return float((change / np.minimum(np.diff(stamps), 1.0)).max()), float(change.max())
+        return float((change / np.diff(stamps)).max()), float(change.max())
 
 
 def cloud(scale=TRUE, offset=0.0):
@@ -126,7 +126,7 @@ def test_published_depth_follows_a_sensor_and_never_jumps(sense, listener, start
         assert node.stop() == 0, node.output
 
     assert before == pytest.approx(1.0, abs=1e-4)
-    assert robot.fastest_change()[0] <= np.log1p(RATE) * 1.02
+    assert robot.fastest_change()[0] <= np.log1p(RATE) * 1.02, robot.factors
     assert float(status['scale']) == pytest.approx(TRUE, rel=0.03)
     assert float(status['scale shift [1/m]']) == pytest.approx(0.0, abs=0.02)
     assert int(status['scale points']) >= 100
