@@ -35,6 +35,11 @@ class ScheduleConfig(Config):
     min_new_frames: int = setting(
         20, 'Images to keep since the last cycle before one begins by itself', minimum=0
     )
+    rest_s: float = setting(
+        60.0,
+        'Shortest time between the end of a cycle and one that begins by itself [s]',
+        minimum=0.0,
+    )
     backoff_s: float = setting(
         60.0,
         'Wait after a cycle that was rejected or failed [s]; it doubles with each in a row',
@@ -153,7 +158,7 @@ class Schedule:
         self._last = self._clock()
         if state == PROMOTED:
             self.rejections = self._failures = 0
-            self._not_before = self._last
+            self._not_before = self._last + self.config.rest_s
             return False
         if state == REJECTED:
             self.rejections += 1
@@ -161,7 +166,7 @@ class Schedule:
             self._failures += 1
         doublings = min(max(self._failures - 1, 0), 60)  # 2^60 s is for ever
         wait = min(self.config.backoff_s * 2.0**doublings, self.config.max_backoff_s)
-        self._not_before = self._last + wait
+        self._not_before = self._last + max(wait, self.config.rest_s)
         if not self.config.reset_after or self.rejections < self.config.reset_after:
             return False
         self.rejections = 0

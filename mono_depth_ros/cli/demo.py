@@ -32,6 +32,7 @@ MIN_FRAMES = 24
 COLLECTING: dict[str, Any] = {
     'min_frames': MIN_FRAMES,
     'after_frames': MIN_FRAMES,
+    'rest_s': 3600.0,
     'min_gap_s': 0.05,
     'max_similarity': 0.98,
     'min_change': 0.005,

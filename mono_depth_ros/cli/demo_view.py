@@ -97,8 +97,13 @@ def verdict_table(said: Mapping[str, str]) -> Table:
     for key, text in said.items():
         if key.startswith('verdict: '):
             value, relation, limit, judged = text.split()
-            shown = {'ok': '[green]ok[/]'}.get(judged, f'[yellow]{judged}[/]')
-            table.add_row(key.removeprefix('verdict: '), value, f'{relation} {limit}', shown)
+            shown = {'ok': '[green]ok[/]', 'told': '[yellow]missed, told only[/]'}
+            table.add_row(
+                key.removeprefix('verdict: '),
+                value,
+                f'{relation} {limit}',
+                shown.get(judged, f'[red]{judged}[/]'),
+            )
     return table
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from mono_depth_ros.adaptation.outcome import FAILED, Outcome, REJECTED
-from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, describe_progress, ROLLED_BACK
+from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, describe_progress
+from mono_depth_ros.nodes.network_in_use import ROLLED_BACK
 
 
 def adaptation_status(
@@ -99,6 +100,6 @@ def describe_outcome(outcome: Outcome | None) -> dict[str, str]:
     for check in outcome.verdict.get('checks', ()):
         value = 'none' if check['value'] is None else f'{check["value"]:.4g}'
         limit = f'{check["relation"]} {check["threshold"]:.4g}'
-        judged = 'ok' if check['passed'] else 'failed'
+        judged = 'ok' if check['passed'] else 'failed' if check['required'] else 'told'
         values[f'verdict: {check["name"]}'] = f'{value} {limit} {judged}'
     return values

@@ -13,7 +13,6 @@ from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.outcome import (
     ADDED,
     CycleJob,
-    FAILED,
     Outcome,
     PROMOTED,
     REJECTED,
@@ -21,16 +20,13 @@ from mono_depth_ros.adaptation.outcome import (
 )
 from mono_depth_ros.adaptation.schedule import Schedule, ScheduleConfig
 from mono_depth_ros.config import AdaptationNodeConfig, EngineConfig
-from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.errors import StoreError
-from mono_depth_ros.model.registry import ResolvedModel
 from mono_depth_ros.nodes.collector import Collector
 from mono_depth_ros.nodes.cycle_runner import CycleRunner
 from mono_depth_ros.nodes.hand_over import HandOver, Reply
+from mono_depth_ros.nodes.network_in_use import NetworkInUse, ROLLED_BACK
 
 CYCLE_FRAMES = 'cycle_frames'
-# One more end of a cycle: the depth node has watched it, and gone back.
-ROLLED_BACK = 'ROLLED BACK'
 # A depth node that runs another network for so many ticks is asked to look again.
 LAG_TICKS = 10
 
@@ -58,10 +54,8 @@ class AdaptationLoop:
     ----------
     settings : Settings
         What to do.
-    shipped : ResolvedModel
-        Network that is adapted, as it was before.
-    store : VersionStore
-        Claimed by the caller.
+    in_use : NetworkInUse
+        The store.
     buffer : FrameBuffer
         Images collected.
     collector : Collector
@@ -75,8 +69,6 @@ class AdaptationLoop:
     ----------
     outcome : Outcome or None
         How the last cycle ended.
-    current : str or None
-        Version in use in the store; None is the shipped network.
     problem : str
         What is wrong with the store, empty if nothing is.
     paused : bool
@@ -87,31 +79,23 @@ class AdaptationLoop:
     def __init__(
         self,
         settings: Settings,
-        shipped: ResolvedModel,
-        store: VersionStore,
+        in_use: NetworkInUse,
         buffer: FrameBuffer,
         collector: Collector,
         hand_over: HandOver,
         logger: Any,
     ) -> None:
-        self.settings, self.store, self.buffer = settings, store, buffer
+        self.settings, self.in_use, self.buffer = settings, in_use, buffer
         self.collector, self.hand_over, self._logger = collector, hand_over, logger
         self.schedule = Schedule(settings.schedule)
         self.runner = CycleRunner()
         self.outcome: Outcome | None = None
-        self.current = store.current_name()
         self.problem = ''
         self.paused = False
-        self._shipped = shipped
         self._waiting: Outcome | None = None
         self._cycles = 0
         self._lag: tuple[str, str] | None = None
         self._lag_ticks = 0
-
-    @property
-    def version(self) -> str:
-        """Name of the network in use in the store."""
-        return self.current or self._shipped.version
 
     @property
     def state(self) -> str:
@@ -124,11 +108,11 @@ class AdaptationLoop:
     def resume_hand_over(self) -> None:
         """Hand over the version that was left waiting by a node that ended, if it is of ours."""
         try:
-            waiting = self.store.candidate()
+            waiting = self.in_use.waiting()
         except StoreError as error:
             self.problem = str(error)
             return
-        if waiting is not None and waiting.manifest.name == self._shipped.manifest.name:
+        if waiting is not None:
             self.schedule.begin()
             outcome = Outcome(ADDED, 'it passed the gate before a restart', '', waiting.name)
             self._on_outcome(outcome)
@@ -175,8 +159,8 @@ class AdaptationLoop:
         # Another seed each time: the same one would be rejected again.
         adapter = replace(settings.adapter, seed=settings.adapter.seed + self._cycles)
         job = CycleJob(
-            frames=str(self.store.root / CYCLE_FRAMES),
-            store=str(self.store.root),
+            frames=str(self.in_use.store.root / CYCLE_FRAMES),
+            store=str(self.in_use.store.root),
             model=settings.engine.model,
             backend=settings.engine.backend,
             claimed=True,
@@ -208,9 +192,8 @@ class AdaptationLoop:
         """
         if self.hand_over.active:
             raise StoreError('the depth node is loading a network: try again when it is done')
-        version = self.store.rollback(reason)
+        version = self.in_use.roll_back(reason)
         self._cancel_cycle('the network it started from was rolled back')
-        self.current = self.store.current_name()
         self._count(REJECTED)
         self.hand_over.begin()
         return version.name if version is not None else ''
@@ -223,7 +206,7 @@ class AdaptationLoop:
 
     def _depth_node_lags(self) -> bool:
         """Say, once, that the depth node has run another network than the store for a while."""
-        lag = (self.hand_over.running, self.version)
+        lag = (self.hand_over.running, self.in_use.version)
         if lag[0] in ('', lag[1]):
             self._lag, self._lag_ticks = None, 0
         elif lag != self._lag:
@@ -234,27 +217,18 @@ class AdaptationLoop:
 
     def _watch_store(self) -> None:
         """Notice that somebody else has changed the network in use."""
-        name = self.store.current_name()
+        changed = self.in_use.changed()
         self.problem = ''
-        if name == self.current:
+        if changed is None:
             return
-        before, self.current = self.current, name
+        before, bad = changed
         self._cancel_cycle('the network in use changed')
-        bad = self._why_bad(before)
         if not bad:
-            self._logger.info(f'the network in use is now {name or "the shipped one"}')
+            self._logger.info(f'the network in use is now {self.in_use.version}')
             return
         last = self.outcome if self.outcome and self.outcome.version == before else None
         verdict = last.verdict if last else {}
-        self._finish(Outcome(ROLLED_BACK, bad, 'watch', before or '', verdict))
-
-    def _why_bad(self, name: str | None) -> str:
-        if name is None:
-            return ''
-        try:
-            return self.store.find(name).bad
-        except StoreError:
-            return ''
+        self._finish(Outcome(ROLLED_BACK, bad, 'watch', before, verdict))
 
     def _cancel_cycle(self, reason: str) -> None:
         if self.runner.cancel(reason) is not None:
@@ -274,26 +248,7 @@ class AdaptationLoop:
             said = 'the depth node has reloaded' if reply.accepted else 'no reload'
             self._logger.info(f'{said}: {reply.message}')
             return
-        try:
-            self._finish(self._settle(outcome, reply))
-        except StoreError as error:
-            bad = self._why_bad(outcome.version)
-            state, reason = (ROLLED_BACK, bad) if bad else (FAILED, str(error))
-            self._finish(replace(outcome, state=state, reason=reason, stage='promote'))
-
-    def _settle(self, outcome: Outcome, reply: Reply) -> Outcome:
-        """Put a version in use, or mark it bad, as the depth node has answered."""
-        if reply.accepted is False:
-            reason = f'the depth node refuses it: {reply.message}'
-            self.store.withdraw(outcome.version, reason)
-            return replace(outcome, state=REJECTED, reason=reason, stage='hand over')
-        self.current = self.store.promote(outcome.version).name
-        self.store.prune(self.settings.cycle.keep_versions)
-        told = 'the depth node runs it'
-        if reply.accepted is None:
-            told = f'{reply.message}, so a depth node takes it when it starts'
-        gate = outcome.reason.removesuffix('; it waits to be tried')
-        return replace(outcome, state=PROMOTED, reason=f'{gate}; {told}', stage='promote')
+        self._finish(self.in_use.settle(outcome, reply))
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -308,18 +263,15 @@ class AdaptationLoop:
 
     def _count(self, state: str) -> None:
         """Tell the schedule; go back to the shipped network when it says so."""
-        if not self.schedule.end(state) or self.store.current_name() is None:
+        if not self.schedule.end(state):
             return
-        times = self.settings.schedule.reset_after
-        reason = f'given up after {times} rejected cycles in a row'
+        reason = f'given up after {self.settings.schedule.reset_after} rejected cycles in a row'
         try:
-            while self.store.current_name() is not None:
-                self.store.rollback(reason)
+            if self.in_use.reset(reason):
+                self._logger.warning(f'back to the shipped network: {reason}')
+                self.hand_over.begin()
         except StoreError as error:
             self._logger.error(f'no way back to the shipped network: {error}')
-        self.current = self.store.current_name()
-        self._logger.warning(f'back to the shipped network: {reason}')
-        self.hand_over.begin()
 
 
 def describe_progress(progress: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from mono_depth_ros.nodes.adaptation_diagnostics import adaptation_status
 from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, Settings
 from mono_depth_ros.nodes.collector import Collector
 from mono_depth_ros.nodes.hand_over import HandOver
+from mono_depth_ros.nodes.network_in_use import NetworkInUse
 from mono_depth_ros.nodes.parameters import declare_config
 from mono_depth_ros.nodes.references import References
 from mono_depth_ros.nodes.run import autostart, run_node
@@ -178,9 +179,8 @@ class AdaptationNode(LifecycleNode):
 
         collector = Collector(self, buffer, references, size_for, node.collecting_load)
         hand_over = HandOver(self, node.depth_node, node.reload_timeout_s)
-        return AdaptationLoop(
-            settings, shipped, store, buffer, collector, hand_over, self.get_logger()
-        )
+        in_use = NetworkInUse(store, shipped, settings.cycle.keep_versions)
+        return AdaptationLoop(settings, in_use, buffer, collector, hand_over, self.get_logger())
 
     # Services.
 
@@ -228,7 +228,7 @@ class AdaptationNode(LifecycleNode):
     def _publish_version(self) -> None:
         """Publish the version in use in the store, if it is another one."""
         assert self._loop is not None
-        name = self._loop.version
+        name = self._loop.in_use.version
         if name != self._said_version:
             self._said_version = name
             self._version.publish(String(data=name))

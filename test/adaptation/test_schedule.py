@@ -22,7 +22,7 @@ class Clock:
 
 def schedule(**settings):
     clock = Clock()
-    values = {'after_frames': 0, 'min_new_frames': 0, 'backoff_s': 10.0, **settings}
+    values = {'after_frames': 0, 'min_new_frames': 0, 'rest_s': 0.0, 'backoff_s': 10.0, **settings}
     return Schedule(ScheduleConfig(**values), clock), clock
 
 
@@ -117,6 +117,19 @@ def test_nothing_begins_by_itself_before_the_wait_is_over():
     clock.now += 0.2
 
     assert (early, bool(plan.due())) == ('', True)
+
+
+def test_a_robot_rests_between_two_cycles():
+    plan, clock = schedule(after_frames=5, rest_s=30.0)
+    plan.begin()
+    plan.kept(5)
+    plan.end(PROMOTED)
+
+    clock.now += 29
+    early = plan.due()
+    clock.now += 1
+
+    assert (early, plan.due()) == ('', '5 new images')
 
 
 def test_a_candidate_that_waits_to_be_tried_has_not_ended_the_cycle():

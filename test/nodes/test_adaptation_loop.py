@@ -1,0 +1,270 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop of the adaptation node on a real store; cycles and the depth node are played."""
+
+import logging
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+from mono_depth_ros.adaptation.config import AdapterConfig, BufferConfig, CycleConfig, GateConfig
+from mono_depth_ros.adaptation.outcome import ADDED, FAILED, Outcome, REJECTED
+from mono_depth_ros.adaptation.schedule import ScheduleConfig
+from mono_depth_ros.config import AdaptationNodeConfig, EngineConfig
+from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.errors import StoreError
+from mono_depth_ros.model.registry import resolve_model, shipped_models
+from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, Settings
+from mono_depth_ros.nodes.hand_over import Reply
+from mono_depth_ros.nodes.network_in_use import NetworkInUse
+
+MODEL = shipped_models()['indoor']
+
+
+class PlayedCycle:
+    """A cycle whose outcome the test sets."""
+
+    def __init__(self):
+        self.job, self.outcome, self.cancelled = None, None, ''
+        self.progress = {'stage': 'train', 'step': 3, 'steps': 10, 'eta_s': 7.0}
+
+    @property
+    def active(self):
+        return self.job is not None
+
+    def start(self, job, frames):
+        self.job, self.outcome = job, None
+
+    def poll(self):
+        if self.outcome is not None:
+            self.job = None
+        return self.outcome
+
+    def pause(self, paused):
+        self.paused = paused
+
+    def cancel(self, reason):
+        if self.job is None:
+            return None
+        self.job, self.cancelled = None, reason
+        return Outcome(FAILED, reason)
+
+
+class PlayedHandOver:
+    """A depth node that gives the answer the test sets."""
+
+    service = '/depth_node/reload_engine'
+
+    def __init__(self):
+        self.active, self.version, self.running, self.begun = False, '', '', []
+        self.reply = Reply(True, 'using it')
+
+    def begin(self, version=''):
+        self.active, self.version = True, version
+        self.begun.append(version)
+
+    def poll(self):
+        self.active = False
+        return self.reply
+
+    def cancel(self):
+        self.active = False
+
+
+class PlayedCollector:
+    """A camera that gives as many new images as the test sets."""
+
+    def __init__(self):
+        self.new, self.paused = 0, False
+        self.statistics = SimpleNamespace(drift=lambda: (self.drift, ''), mark=lambda images: None)
+        self.drift = 0.0
+
+    def check_delivery(self):
+        pass
+
+    def new_frames(self):
+        new, self.new = self.new, 0
+        return new
+
+
+class Buffer(list):
+    def snapshot(self):
+        return list(self)
+
+
+@pytest.fixture
+def loop(tmp_path):
+    settings = Settings(
+        AdaptationNodeConfig(),
+        EngineConfig(),
+        ScheduleConfig(after_frames=10, min_new_frames=0, rest_s=0.0, backoff_s=0.0),
+        BufferConfig(),
+        AdapterConfig(),
+        GateConfig(),
+        CycleConfig(min_frames=4, keep_versions=5),
+    )
+    store = VersionStore(tmp_path / 'store')
+    in_use = NetworkInUse(store, resolve_model('indoor'), 5)
+    made = AdaptationLoop(
+        settings,
+        in_use,
+        Buffer([SimpleNamespace(rgb=None)] * 8),
+        PlayedCollector(),
+        PlayedHandOver(),
+        logging.getLogger('test'),
+    )
+    made.runner = PlayedCycle()
+    return made
+
+
+def add_version(loop, tmp_path, number=0):
+    """Put a version into the store that differs in a byte of its metadata."""
+    import onnx
+
+    model = onnx.load(str(MODEL))
+    model.doc_string = f'version {number}'
+    onnx.save(model, str(tmp_path / 'model.onnx'))
+    shutil.copy(MODEL.with_name('weights.safetensors'), tmp_path)
+    store = loop.in_use.store
+    return store.add(tmp_path / 'model.onnx', tmp_path / 'weights.safetensors').name
+
+
+def end_cycle(loop, outcome):
+    """Let a cycle begin, end like this, and be handed over."""
+    loop.begin('of the test')
+    loop.runner.outcome = outcome
+    for _ in range(3):
+        loop.tick()
+
+
+def test_enough_new_images_begin_a_cycle(loop):
+    loop.collector.new = 9
+    loop.tick()
+    early = loop.runner.active
+    loop.collector.new = 1
+    loop.tick()
+
+    assert (early, loop.runner.active) == (False, True)
+    assert loop.refusal() == 'a cycle is running: train, step 3 of 10, 7 s left'
+
+
+def test_images_that_differ_begin_a_cycle(loop, tmp_path):
+    loop.schedule.config = ScheduleConfig(after_frames=0, min_new_frames=0, on_drift=3.0)
+    loop.collector.drift = 3.5
+
+    loop.tick()
+
+    assert loop.runner.active
+
+
+def test_a_candidate_is_promoted_once_the_depth_node_has_it(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+
+    assert loop.hand_over.begun == [version]
+    assert loop.outcome.state == 'PROMOTED'
+    assert loop.in_use.version == version == loop.in_use.store.current_name()
+
+
+def test_the_third_rejection_in_a_row_goes_back_to_the_shipped_network(loop, tmp_path):
+    for number in range(2):
+        version = add_version(loop, tmp_path, number)
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    in_use = [loop.in_use.store.current_name()]
+
+    for _ in range(3):
+        end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
+        in_use.append(loop.in_use.store.current_name())
+
+    assert in_use == [version, version, version, None]
+    assert loop.hand_over.begun[-1] == ''  # the depth node shall look again
+    assert 'given up after 3 rejected cycles' in loop.in_use.store.find(version).bad
+    assert loop.in_use.store.candidate() is None
+
+
+def test_after_a_rejection_the_next_cycle_is_more_careful_and_drawn_anew(loop):
+    end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
+
+    loop.begin('again')
+
+    assert loop.runner.job.rate_factor == 0.5
+    assert loop.runner.job.adapter.seed == 1
+
+
+def test_a_cycle_ends_when_the_network_it_began_with_is_withdrawn(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    loop.begin('of the test')
+
+    loop.in_use.store.withdraw(version, 'depth jumps')
+    loop.tick()
+
+    assert loop.runner.cancelled == 'the network in use changed'
+    assert (loop.outcome.state, loop.outcome.reason) == ('ROLLED BACK', 'depth jumps')
+    assert loop.schedule.rejections == 1
+
+
+def test_a_version_that_a_person_promotes_is_no_rejection(loop, tmp_path):
+    versions = [add_version(loop, tmp_path, number) for number in range(2)]
+    for version in versions:
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+
+    loop.in_use.store.promote(versions[0])
+    loop.tick()
+
+    assert loop.in_use.version == versions[0]
+    assert loop.schedule.rejections == 0
+
+
+def test_there_is_no_way_back_from_the_shipped_network(loop):
+    with pytest.raises(StoreError, match='nothing to roll back'):
+        loop.roll_back('by hand')
+
+
+def test_a_roll_back_ends_the_cycle_and_tells_the_depth_node(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    loop.begin('of the test')
+
+    assert loop.roll_back('by hand') == ''
+
+    assert 'was rolled back' in loop.runner.cancelled
+    assert loop.hand_over.begun == [version, '']
+    assert loop.in_use.store.find(version).bad == 'by hand'
+
+
+def test_a_depth_node_that_lags_is_told_once(loop):
+    loop.hand_over.running = 'another one'
+
+    for _ in range(40):
+        loop.tick()
+
+    assert loop.hand_over.begun == ['']
+
+
+def test_a_pause_keeps_a_cycle_from_beginning(loop):
+    loop.pause(True)
+    loop.collector.new = 100
+    loop.tick()
+    paused = loop.runner.active, loop.refusal()
+    loop.pause(False)
+    loop.tick()
+
+    assert paused == (False, 'adaptation is paused: call ~/enable with true')
+    assert loop.runner.active
+
+
+def test_a_store_that_cannot_be_read_is_told_and_the_loop_goes_on(loop, monkeypatch):
+    def broken():
+        raise StoreError('the store is broken')
+
+    monkeypatch.setattr(loop.in_use.store, 'current_name', broken)
+    loop.tick()
+    told = loop.problem
+    monkeypatch.undo()
+    loop.tick()
+
+    assert (told, loop.problem) == ('the store is broken', '')
