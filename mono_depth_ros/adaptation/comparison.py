@@ -22,8 +22,8 @@ from mono_depth_ros.adaptation.session import (
     predictor,
     Report,
     split_frames,
-    split_samples,
 )
+from mono_depth_ros.adaptation.shipped import split_samples
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame

@@ -25,6 +25,7 @@ import time
 from typing import Any
 
 from mono_depth_ros.adaptation.config import AdapterConfig
+from mono_depth_ros.adaptation.engine_checks import compare_engines
 from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.outcome import (
     ADDED,
@@ -44,26 +45,20 @@ from mono_depth_ros.adaptation.session import (
     gather_evidence,
     predictor,
     Report,
-    source_network,
-    source_samples,
     split_frames,
-    split_samples,
 )
+from mono_depth_ros.adaptation.shipped import source_network, source_samples, split_samples
 from mono_depth_ros.adaptation.target_frame import read_frames, TargetFrame
-from mono_depth_ros.adaptation.verdict import Check, Verdict
-from mono_depth_ros.engine.base import Engine
-from mono_depth_ros.engine.select import load_engine
+from mono_depth_ros.adaptation.verdict import Verdict
 from mono_depth_ros.engine.store import Version, VersionStore
 from mono_depth_ros.errors import ModelError, MonoDepthError, StoreError
 from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
 from mono_depth_ros.model.fastdepth import FastDepth
-from mono_depth_ros.model.onnx_export import check_parity, export_onnx
+from mono_depth_ros.model.onnx_export import export_onnx
 from mono_depth_ros.model.registry import MODEL, resolve_model, ResolvedModel
-import numpy as np
 import torch
 
 MIN_HELD_OUT = 4
-PARITY_FRAMES, LATENCY_RUNS, LATENCY_TRIES = 4, 15, 3
 WORK = 'work'
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -175,7 +170,17 @@ class Cycle:
 
         self._enter('export')
         folder = self._export(store, run.network, in_use)
-        self._compare_engines(folder / MODEL, in_use.path, run.network, held_out)
+        self.verdict = self.verdict.plus(
+            *compare_engines(
+                folder / MODEL,
+                in_use.path,
+                run.network,
+                held_out,
+                job.gate,
+                job.backend,
+                max(1, job.adapter.adaptation_threads),
+            )
+        )
         if not self.verdict.accepted:
             return REJECTED, self.verdict.reason, ''
 
@@ -252,39 +257,6 @@ class Cycle:
         export_onnx(network, manifest, folder / MODEL)
         return folder
 
-    def _compare_engines(
-        self, candidate: Path, baseline: Path, network: FastDepth, frames: Sequence[TargetFrame]
-    ) -> None:
-        """Compare the engine with torch, and its latency with that of the one in use."""
-        size = (frames[0].rgb.shape[0], frames[0].rgb.shape[1])
-        threads = max(1, self.job.adapter.adaptation_threads)
-        engines: list[Engine] = []
-        try:
-            for path in (candidate, baseline):
-                engines.append(
-                    load_engine(path, self.job.backend, input_size=size, threads=threads)
-                )
-            images = [np.ascontiguousarray(frame.rgb) for frame in frames[:PARITY_FRAMES]]
-            parity = max(check_parity(network, engines[0].infer(rgb), rgb) for rgb in images)
-            limit = self.job.gate.max_parity
-            if not parity <= limit:
-                raise ModelError(
-                    f'the engine ({engines[0].backend}) differs from torch by {parity:.3g}, more '
-                    f'than {limit:g}'
-                )
-            gate = self.job.gate
-            for _ in range(LATENCY_TRIES):  # a busy machine must not cost a good candidate
-                ratio = latency_ratio(engines[0], engines[1], images)
-                if ratio <= gate.max_latency_ratio:
-                    break
-        finally:
-            for engine in engines:
-                engine.close()
-        self.verdict = self.verdict.plus(
-            Check('parity', parity, limit, '<=', 'engine and torch differ'),
-            Check('latency ratio', ratio, gate.max_latency_ratio, '<=', 'it is slower'),
-        )
-
 
 def _explain(error: Exception) -> str:
     """Say what went wrong; torch has no class of its own for a CPU without memory."""
@@ -292,17 +264,6 @@ def _explain(error: Exception) -> str:
     if isinstance(error, MemoryError) or 'out of memory' in text or 'allocate memory' in text:
         return 'out of memory: use a smaller batch'
     return f'{type(error).__name__}: {error}'
-
-
-def latency_ratio(candidate: Engine, baseline: Engine, images: Sequence[Any]) -> float:
-    """Return the ratio of the shortest times of two engines that take turns."""
-    best = {id(candidate): float('inf'), id(baseline): float('inf')}
-    for number in range(LATENCY_RUNS):
-        for engine in (candidate, baseline):
-            started = time.perf_counter()
-            engine.infer(images[number % len(images)])
-            best[id(engine)] = min(best[id(engine)], time.perf_counter() - started)
-    return best[id(candidate)] / best[id(baseline)]
 
 
 def run_cycle(job: CycleJob, report: Report = lambda event: None) -> Outcome:

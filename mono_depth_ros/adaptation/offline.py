@@ -10,7 +10,8 @@ from mono_depth_ros.adaptation.config import BufferConfig
 from mono_depth_ros.adaptation.evidence import Predict
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.segment import Segment
-from mono_depth_ros.adaptation.session import anchor_to_floor, OUTDOORS
+from mono_depth_ros.adaptation.session import anchor_to_floor
+from mono_depth_ros.adaptation.shipped import OUTDOORS
 from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame

@@ -104,7 +104,7 @@ def prepare(
     """Collect the target once for each anchor."""
     from mono_depth_ros.adaptation.comparison import Comparison
     from mono_depth_ros.adaptation.offline import anchored_targets
-    from mono_depth_ros.adaptation.session import source_network, source_samples
+    from mono_depth_ros.adaptation.shipped import source_network, source_samples
     from mono_depth_ros.model.registry import resolve_model
     from mono_depth_ros.preprocessing import input_size_for
 

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped network as adaptation needs it: its weights, and images it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import logging
+from pathlib import Path
+
+from mono_depth_ros.errors import ModelError
+from mono_depth_ros.manifest import Manifest
+from mono_depth_ros.model.checkpoint import load_network, WEIGHTS
+from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.source.pack import read_source_pack
+from mono_depth_ros.source.pool import Sample
+import numpy as np
+
+logger = logging.getLogger(__name__)
+
+PACK = 'source_pack.zip'
+RENDERED = 96
+# Networks that see farther [m] are for the street.
+OUTDOORS = 30.0
+
+
+def source_network(model_path: Path) -> FastDepth:
+    """
+    Load the weights beside an ONNX file.
+
+    Raises
+    ------
+    ModelError
+        If there are none: an imported network cannot be adapted.
+
+    """
+    weights = model_path.with_name(WEIGHTS)
+    if not weights.is_file():
+        raise ModelError(
+            f'{model_path} has no {WEIGHTS} beside it: only networks of this package (indoor, '
+            'street, or one of `mono_depth pretrain`) can be adapted'
+        )
+    return load_network(weights)
+
+
+def source_samples(model_path: Path, manifest: Manifest) -> list[Sample]:
+    """Read the source pack beside a network; without one, render a few scenes, which is slow."""
+    pack = model_path.with_name(PACK)
+    if pack.is_file():
+        return read_source_pack(pack)
+    from mono_depth_ros.source.pool import render_shard
+
+    domain = 'street' if manifest.max_depth > OUTDOORS else 'indoor'
+    logger.warning('%s is missing: rendering %d %s scenes instead', pack, RENDERED, domain)
+    shard = render_shard(domain, manifest.input_size, RENDERED, seed=0)
+    return [
+        Sample(
+            np.asarray(shard['rgb'][row], np.uint8),
+            np.asarray(shard['depth'][row], np.float16),
+            np.asarray(shard['semantics'][row], np.uint8),
+            float(shard['focal'][row]),
+        )
+        for row in range(RENDERED)
+    ]
+
+
+def split_samples(samples: Sequence[Sample], held_out: int) -> tuple[list[Sample], list[Sample]]:
+    """Split source samples into those for replay and those for the gate, always the same way."""
+    order = np.random.default_rng(0).permutation(len(samples)).tolist()
+    count = min(held_out, len(samples) // 2)
+    return [samples[i] for i in order[count:]], [samples[i] for i in order[:count]]
