@@ -60,10 +60,11 @@ def modules_after(statement: str) -> set[str]:
 
 
 @pytest.mark.ros
-def test_the_depth_node_never_imports_torch():
+@pytest.mark.parametrize('node', ['depth_node', 'adaptation_node'])
+def test_a_node_never_imports_torch(node):
     pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-    modules = modules_after('import mono_depth_ros.nodes.depth_node')
+    modules = modules_after(f'import mono_depth_ros.nodes.{node}')
 
     assert 'rclpy' in modules
     assert 'torch' not in modules

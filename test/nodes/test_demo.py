@@ -50,6 +50,7 @@ def test_the_demo_leaves_picture_cloud_and_bag_of_what_came_over_the_wire(
     assert result.returncode == 0, result.stderr
     assert 'latency p50 / p99' in result.stdout
     assert str(output) in result.stdout
+    assert 'only networks of this package can be adapted' in ' '.join(result.stdout.split())
     picture = cv2.imread(str(output / 'side_by_side.png'))
     assert picture.shape == (4 * 96 + 24, 3 * 4 * 128 + 2 * 4, 3)
     header, body = (output / 'cloud.ply').read_bytes().split(b'end_header\n')
