@@ -6,12 +6,26 @@ from dataclasses import fields
 from pathlib import Path
 import re
 
-from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
+from mono_depth_ros.adaptation.schedule import ScheduleConfig
+from mono_depth_ros.config import (
+    AdaptationNodeConfig,
+    DepthNodeConfig,
+    EngineConfig,
+    OutputConfig,
+    ScaleConfig,
+)
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / 'README.md').read_text()
-CONFIGS = (DepthNodeConfig, EngineConfig, ScaleConfig, OutputConfig)
+CONFIGS = (
+    DepthNodeConfig,
+    EngineConfig,
+    ScaleConfig,
+    OutputConfig,
+    ScheduleConfig,
+    AdaptationNodeConfig,
+)
 SETTINGS = [spec for config in CONFIGS for spec in fields(config)]
 
 
