@@ -71,8 +71,8 @@ def make_int8(
         If there are too few images, or none with labels.
 
     """
-    place, labelled = _of_the_place(images)
-    known, labelled_source = _of_the_source(model_path, source)
+    place, labelled = images_of_place(images)
+    known, labelled_source = images_of_source(model_path, source)
     each = min(len(place), len(known), MOST // 2)
     if 2 * each < FEWEST:
         raise ConfigError(
@@ -80,7 +80,7 @@ def make_int8(
             f'the source domain, got {len(place)} and {len(known)}'
         )
     chosen = [group[i] for group in (place, known) for i in spread(each, len(group))]
-    scored = _some(labelled) + _some(labelled_source)
+    scored = labelled_sample(labelled) + labelled_sample(labelled_source)
     if not scored:
         raise ConfigError('no image has labels: give a source pack, so that INT8 can be scored')
     with tempfile.TemporaryDirectory(prefix='mono_depth_int8_') as folder:
@@ -116,7 +116,7 @@ def _keep(
         folder.write(path, data, {'images': images, 'scores': asdict(comparison)})
 
 
-def _of_the_place(images: str) -> tuple[list[Image], list[LabelledFrame]]:
+def images_of_place(images: str) -> tuple[list[Image], list[LabelledFrame]]:
     """Return the images to calibrate with, and the labelled ones that are held out."""
     plain, labelled = [], []
     for index, frame in enumerate(open_frames(images)):
@@ -130,11 +130,11 @@ def _of_the_place(images: str) -> tuple[list[Image], list[LabelledFrame]]:
     return plain, labelled
 
 
-def _of_the_source(model_path: Path, source: str) -> tuple[list[Image], list[LabelledFrame]]:
+def images_of_source(model_path: Path, source: str) -> tuple[list[Image], list[LabelledFrame]]:
     """Return images of the source domain, and labelled ones that are held out."""
     path = Path(source) if source else _pack_of(model_path)
     if path.suffix != '.zip':
-        return _of_the_place(str(path))
+        return images_of_place(str(path))
     plain, labelled = [], []
     for index, sample in enumerate(read_source_pack(path)):
         height, width = sample.rgb.shape[:2]
@@ -156,5 +156,6 @@ def _pack_of(model_path: Path) -> Path:
     raise ConfigError(f'no {PACK} beside {model_path}: give one, or images, with --source')
 
 
-def _some(frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
+def labelled_sample(frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
+    """Return some of the labelled images, evenly spread."""
     return [frames[i] for i in spread(SCORED, len(frames))] if frames else []

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 import contextlib
 from dataclasses import dataclass
+import io
 import logging
 from pathlib import Path
 import tempfile
@@ -270,11 +271,12 @@ def _at_size(depth: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the advice of ONNX Runtime's quantisation out of the log of a user."""
+    """Keep the advice and the progress of ONNX Runtime's quantisation from a user."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(max(level, logging.ERROR))
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         root.setLevel(level)

@@ -102,6 +102,12 @@ def test_it_runs_everywhere_and_says_int8(quantised, network, frames, backend, r
     engine.close()
 
 
+def test_what_onnx_runtime_prints_is_not_shown(network, frames, tmp_path, capsys):
+    quantise(network, frames, SIZE, tmp_path / 'int8.onnx')
+
+    assert capsys.readouterr().out == ''
+
+
 def test_too_few_images_are_refused(network, tmp_path, frames):
     with pytest.raises(ConfigError, match='200 to 500 images, half of them of the place; got 20'):
         quantise(network, frames[:20], SIZE, tmp_path / 'int8.onnx')
@@ -135,8 +141,8 @@ def made(monkeypatch, frames, network, tmp_path):
     """Return a function that makes the INT8 form with a verdict that is given."""
     engine = load_engine(network, 'onnxruntime', input_size=SIZE)
     with_labels = labelled(frames, engine)
-    monkeypatch.setattr(int8, '_of_the_place', lambda images: (frames, with_labels))
-    monkeypatch.setattr(int8, '_of_the_source', lambda *_: (frames, []))
+    monkeypatch.setattr(int8, 'images_of_place', lambda images: (frames, with_labels))
+    monkeypatch.setattr(int8, 'images_of_source', lambda *_: (frames, []))
 
     def make(after: float) -> Comparison:
         verdict = Comparison({'none': 0.1}, {'none': after}, 10)
@@ -203,8 +209,8 @@ def test_building_int8_without_calibration_says_what_to_do(gpu, network):
 
 
 def test_too_few_images_of_the_place_are_told(monkeypatch, network, tmp_path, frames):
-    monkeypatch.setattr(int8, '_of_the_place', lambda images: (frames[:30], []))
-    monkeypatch.setattr(int8, '_of_the_source', lambda *_: (frames, []))
+    monkeypatch.setattr(int8, 'images_of_place', lambda images: (frames[:30], []))
+    monkeypatch.setattr(int8, 'images_of_source', lambda *_: (frames, []))
 
     with pytest.raises(ConfigError, match='at least 100 images of the place .* got 30 and 200'):
         int8.make_int8(network, SIZE, tmp_path, 'images')
