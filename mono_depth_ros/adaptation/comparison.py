@@ -56,11 +56,13 @@ def planned_runs(anchors: Sequence[str], seeds: Sequence[int], few: int) -> list
     """
     List the runs, the default first, seed by seed, so that it can be ended at any time.
 
-    Modes that are compared with get the first ``few`` seeds; those without chance get one.
+    The default and its first anchor get all seeds, what they are compared with the first ``few``,
+    and modes without chance get one.
     """
     runs = [Run(mode, 'none', seeds[0]) for mode in ('none', 'bn')]
     for number, seed in enumerate(seeds):
-        runs += [Run('auto', anchor, seed) for anchor in ('none', *anchors)]
+        wanted = ('none', *anchors) if number < few else ('none', *anchors[:1])
+        runs += [Run('auto', anchor, seed) for anchor in wanted]
         if number < few:
             others = (m for m in COMPARED if m not in ('none', 'bn', 'auto'))
             runs += [Run(mode, 'none', seed) for mode in others]

@@ -134,8 +134,8 @@ RECIPES = {
         steps=150, learning_rate=2e-4, warm_up=20, decays=True, replay=1.0, consistency=1.0
     ),
     'auto': Recipe(
-        steps=200,
-        learning_rate=3e-4,
+        steps=100,
+        learning_rate=5e-4,
         warm_up=20,
         decays=True,
         replay=1.0,

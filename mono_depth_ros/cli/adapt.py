@@ -74,10 +74,10 @@ def adapt(
         bool,
         typer.Option('--compare', help='Compare all modes and anchors; changes no store.'),
     ] = False,
-    seeds: Annotated[int, typer.Option(help='Seeds of the default in --compare.')] = 1,
-    few: Annotated[
-        int, typer.Option('--few', help='Seeds of the other modes; 0 takes as many.')
-    ] = 0,
+    seeds: Annotated[
+        int, typer.Option(help='Seeds of the default and its first anchor in --compare.')
+    ] = 1,
+    few: Annotated[int, typer.Option('--few', help='Seeds of all others; 0 takes as many.')] = 0,
     runs: Annotated[
         Path | None,
         typer.Option(help='File of the runs of --compare, which goes on where that ended.'),

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What leaves a run is the best that was looked at, with the scale it had before."""
+
+import copy
+from dataclasses import replace
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from mono_depth_ros.adaptation.config import AdapterConfig
+from mono_depth_ros.adaptation.selection import (
+    BestCandidate,
+    keep_scale,
+    predict_all,
+    split_held_out,
+)
+from mono_depth_ros.adaptation.session import adapt_network
+
+
+def scaled(network, factor):
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other.head.bias += math.log(factor)
+    return other
+
+
+def bent(network, power):
+    """Return a network with another shape: log depth times a number."""
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other.head.weight *= power
+    return other
+
+
+def with_truth(network, frames, *, metric):
+    """Give frames points of what a network sees, in metres or in units of their own."""
+    known = []
+    for k, (frame, depth) in enumerate(zip(frames, predict_all(network, frames), strict=True)):
+        v, u = np.mgrid[2:64:6, 2:96:6].reshape(2, -1)
+        points = np.stack([u, v, depth[v, u]], 1).astype(np.float32)
+        own = points * np.float32([1, 1, 2 + k])
+        known.append(replace(frame, points=points) if metric else replace(frame, structure=own))
+    return known
+
+
+def test_no_image_both_chooses_and_judges(frames):
+    choosing, judging = split_held_out(frames)
+
+    assert len(choosing) == len(judging) == 5
+    assert not {f.stamp_ns for f in choosing} & {f.stamp_ns for f in judging}
+
+
+@pytest.mark.parametrize('metric', [True, False])
+def test_the_best_candidate_is_kept(tiny, frames, metric):
+    best = BestCandidate(with_truth(tiny, frames, metric=metric), tiny.focal)
+
+    worse = [best.offer(lambda n=n: n) for n in (bent(tiny, 1.3), tiny, bent(tiny, 0.8))]
+
+    assert worse == [0, 0, 1]
+    assert best.network is tiny
+    assert best.error == pytest.approx(0.0, abs=1e-5)
+
+
+def test_structure_does_not_choose_a_scale(tiny, frames):
+    best = BestCandidate(with_truth(tiny, frames, metric=False), tiny.focal)
+    best.offer(lambda: scaled(tiny, 2.0))
+
+    assert best.error == pytest.approx(0.0, abs=1e-5)
+
+
+def test_images_that_know_nothing_choose_nothing(tiny, frames):
+    best = BestCandidate(frames, tiny.focal)
+
+    assert best.offer(lambda: tiny) == 0
+    assert best.network is None
+
+
+def test_the_scale_is_put_back(tiny, frames):
+    network, factor = keep_scale(scaled(tiny, 1.3), tiny, frames)
+
+    assert factor == pytest.approx(1 / 1.3, rel=1e-4)
+    for new, old in zip(predict_all(network, frames), predict_all(tiny, frames), strict=True):
+        np.testing.assert_allclose(new, old, rtol=1e-4)
+
+
+@pytest.mark.parametrize(('anchored', 'kept'), [(False, True), (True, False)])
+def test_only_metres_move_metres(tiny, samples, frames, anchored, kept):
+    far = with_truth(scaled(tiny, 1.5), frames, metric=True)
+    seen = far if anchored else frames
+    config = AdapterConfig(mode='auto', steps=12, batch=2, learning_rate=3e-3, ema=0.5)
+
+    run = adapt_network(tiny, samples, seen, config)
+
+    pairs = zip(predict_all(run.network, frames), predict_all(tiny, frames), strict=True)
+    shift = np.median([np.log(np.median(new) / np.median(old)) for new, old in pairs])
+    assert (abs(shift) < 0.01) == kept
+    assert (run.factor != 1.0) == kept
