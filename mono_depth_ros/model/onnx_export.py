@@ -52,8 +52,10 @@ class GraphWriter:
     def separable(self, x: str, name: str, block: nn.Module) -> str:
         """Add a depthwise and a pointwise convolution."""
         assert isinstance(block, Separable)
-        x = self.convolution(x, f'{name}.depthwise', block[0], block[1])
-        return self.convolution(x, f'{name}.pointwise', block[3], block[4])
+        y = self.convolution(x, f'{name}.depthwise', block[0], block[1])
+        relu = isinstance(block[5], nn.ReLU)
+        y = self.convolution(y, f'{name}.pointwise', block[3], block[4], relu=relu)
+        return self.add('Add', x, y) if block.residual else y
 
     def convolution(
         self,

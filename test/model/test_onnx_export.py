@@ -30,10 +30,10 @@ def trained_looking_network(**settings):
     return network.eval()
 
 
-@pytest.fixture(scope='module')
-def exported(tmp_path_factory):
+@pytest.fixture(scope='module', params=[False, True], ids=['plain', 'residual'])
+def exported(request, tmp_path_factory):
     path = tmp_path_factory.mktemp('export') / 'model.onnx'
-    network = trained_looking_network()
+    network = trained_looking_network(residual=request.param)
     export_onnx(network, MANIFEST, path)
     return network, path
 
