@@ -70,7 +70,8 @@ def _panel(
         top = TOP + LINE * line
         colour = BAR if 'accepted' in own[0] else CONTROL
         cv2.rectangle(picture, (left, top + 5), (column(median), top + LINE - 6), colour, -1)
-        _write(picture, f'{median:.3f}', (column(median) + 8, top + 17), 0.4)
+        rightmost = column(max(float(row[key]) for row in own))
+        _write(picture, f'{median:.3f}', (rightmost + 8, top + 17), 0.4)
         for row in own:
             shade = REFUSED if row.get('accepted') is False else DOT
             centre = (column(float(row[key])), top + LINE // 2)
