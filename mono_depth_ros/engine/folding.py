@@ -9,7 +9,7 @@ not take. At one input size they are numbers, so a builder need not see them.
 
 from __future__ import annotations
 
-from mono_depth_ros.engine.precision import HEAVY
+from mono_depth_ros.engine.precision import drop_unused, HEAVY
 from mono_depth_ros.errors import ModelError
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,7 @@ def fold_constants(model: onnx.ModelProto) -> int:
         )
         del graph.node[:]
         graph.node.extend(kept)
+        drop_unused(graph)
 
 
 def _known(model: onnx.ModelProto) -> tuple[list[onnx.NodeProto], Values]:

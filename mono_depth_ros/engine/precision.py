@@ -212,7 +212,7 @@ class _Typing:
                 nodes += self._half_outputs(node, wanted)
         del self.graph.node[:]
         self.graph.node.extend(nodes)
-        self._drop_unused()
+        drop_unused(self.graph)
         del self.graph.value_info[:]
 
     def _wanted_in_float(self) -> set[str]:
@@ -247,11 +247,13 @@ class _Typing:
                 casts.append(_cast(f'{name}/half', name, FLOAT))
         return casts
 
-    def _drop_unused(self) -> None:
-        used = {name for node in self.graph.node for name in _read(node)}
-        kept = [tensor for tensor in self.graph.initializer if tensor.name in used]
-        del self.graph.initializer[:]
-        self.graph.initializer.extend(kept)
+
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Remove the constants that no node reads any more."""
+    used = {name for node in graph.node for name in _read(node)}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _read(node: Node) -> Iterable[str]:

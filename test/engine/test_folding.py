@@ -32,6 +32,8 @@ def test_the_shipped_network_has_no_integers_left_and_computes_the_same(noise, s
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     kinds = {value.type.tensor_type.elem_type for value in inferred.value_info}
     assert kinds == {TensorProto.FLOAT}
+    read = {name for node in model.graph.node for name in node.input}
+    assert {tensor.name for tensor in model.graph.initializer} <= read
     assert not {'Range', 'Expand', 'Gather'} & {node.op_type for node in model.graph.node}
     np.testing.assert_allclose(run(model, noise(*size)), before, rtol=1e-6)
 
