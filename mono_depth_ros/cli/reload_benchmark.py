@@ -35,9 +35,10 @@ def measure_reloads(setup: Setup, reloads: int, rate: float = 30.0) -> dict[str,
         store, result = VersionStore(Path(folder) / 'store'), Path(folder) / 'probe.json'
         store.promote(store.add(setup.model))
         store.add(write_variant(setup.model, Path(folder) / 'variant.onnx'))
-        node = ros_command(
-            'depth_node', model=setup.model, backend=setup.backend, store=store.root
-        )
+        # Reliable, so that what is lost was lost by the node.
+        reliable = {'qos_overrides./image_rect.subscription.reliability': 'reliable'}
+        settings = {'model': setup.model, 'backend': setup.backend, 'store': store.root}
+        node = ros_command('depth_node', **settings, **reliable)
         probe = [sys.executable, '-m', 'mono_depth_ros.nodes.reload_probe', '--rate', str(rate)]
         probe += ['--store', str(store.root), '--reloads', str(reloads)]
         probe += ['--json', str(result), '--backend', setup.backend]
@@ -69,7 +70,8 @@ def reload_summary(report: dict[str, Any]) -> str:
     return (
         f'{report["reloads"]} reloads in {report["seconds"]:.0f} s ({took["p50"]:.2f} s each, at '
         f'most {took["max"]:.2f} s): {report["sent"]} images sent, {report["lost"]} lost, at most '
-        f'{report["lost in a row"]} in a row\n'
+        f'{report["lost in a row"]} in a row ({100 * report["lost without reloads"]:.1f} % are '
+        'lost without reloads)\n'
         f'answers of neither network: {report["of neither network"]}, of the other one after a '
         f'swap: {report["of the other network after a swap"]}; memory {memory["highest"]:.0f} MB, '
         f'{memory["growth of peaks"]:+.1f} MB over the run'

