@@ -26,15 +26,13 @@ import typer
 START_TIMEOUT_S = 120.0
 REFRESH_S = 0.2
 # Longest wait for enough images and for the end of the cycle, and how long the demo goes on then.
-COLLECT_TIMEOUT_S, CYCLE_TIMEOUT_S, AFTER_S = 45.0, 600.0, 5.0
-# A demo cannot wait for the hundred images that a robot collects.
-MIN_FRAMES = 24
+COLLECT_TIMEOUT_S, CYCLE_TIMEOUT_S, AFTER_S = 90.0, 600.0, 5.0
+# A demo cannot wait for the hundred images that a robot collects; a rendered scene has few.
+FRAMES, FEW_FRAMES = 48, 20
 COLLECTING: dict[str, Any] = {
-    'min_frames': MIN_FRAMES,
-    'after_frames': MIN_FRAMES,
     'rest_s': 3600.0,
     'min_gap_s': 0.05,
-    'max_similarity': 0.98,
+    'max_similarity': 0.99,
     'min_change': 0.005,
     'held_out': 0.25,
     'collecting_load': 1.0,
@@ -84,6 +82,7 @@ def demo(
     (output / 'before_after.png').unlink(missing_ok=True)
     hindrance = why_not_adapt(model) if adapt else 'it was not asked for'
     played, unseen = split_source(source)
+    frames = FRAMES if played == 0 or played > 2 * FRAMES else FEW_FRAMES
     shared: dict[str, Any] = {
         'model': model,
         'backend': backend,
@@ -97,6 +96,9 @@ def demo(
                 'adaptation_node',
                 remap={'reference/odometry': 'ground_truth/odometry'},
                 steps=steps,
+                min_frames=frames,
+                after_frames=frames,
+                min_new_frames=0,
                 **COLLECTING,
                 **shared,
             )
