@@ -78,6 +78,15 @@ def test_colours_change_and_stay_bytes():
     assert jitter_colours(rgb, np.random.default_rng(0), strength=0.0) is rgb
 
 
+def test_most_images_gain_contrast_as_photographs_have_more():
+    grey = np.tile(np.linspace(90, 160, 96).astype(np.uint8)[None, :, None], (64, 1, 3))
+
+    spread = [jitter_colours(grey, np.random.default_rng(seed)).std() for seed in range(40)]
+
+    assert np.median(spread) > 1.2 * grey.std()
+    assert min(spread) < grey.std()
+
+
 def test_weights_ignore_missing_and_too_near_and_soften_far():
     label = np.array([np.nan, 0.01, 1.0, 50.0, np.inf], np.float32)
 
