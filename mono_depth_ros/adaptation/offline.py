@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mono_depth_ros.adaptation.config import BufferConfig
 from mono_depth_ros.adaptation.evidence import Predict
@@ -12,7 +13,12 @@ from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.session import anchor_to_floor
 from mono_depth_ros.adaptation.shipped import OUTDOORS
-from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
+from mono_depth_ros.adaptation.target_frame import (
+    make_target_frame,
+    no_points,
+    resize_points,
+    TargetFrame,
+)
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame
 from mono_depth_ros.metric_points import points_from_depth
@@ -141,16 +147,36 @@ def cap_of(network: FastDepth) -> float:
 def anchored_targets(
     frames: Sequence[Frame],
     size: tuple[int, int],
-    anchors: Iterable[str],
+    anchors: Sequence[str],
     config: BufferConfig,
     source: FastDepth,
     camera_height: float,
 ) -> dict[str, list[TargetFrame]]:
-    """Collect the same frames once for each anchor."""
-    target = {}
-    for anchor in dict.fromkeys(['none', *anchors]):
-        kept = collect(frames, size, anchor, config).snapshot()
-        if anchor == 'height':
-            kept = anchor_to_floor(kept, source, camera_height)
-        target[anchor] = kept
+    """Collect frames once, and give them the points of each anchor; ``none`` is always there."""
+    for anchor in anchors:
+        check_anchor(frames, anchor)
+    kept = collect(frames, size, 'poses' if 'poses' in anchors else 'none', config).snapshot()
+    bare = [replace(frame, points=no_points()) for frame in kept]
+    target = {'none': bare}
+    for anchor in anchors:
+        if anchor == 'poses':
+            target[anchor] = kept
+        elif anchor == 'depth':
+            target[anchor] = _measured(frames, bare)
+        elif anchor == 'height':
+            target[anchor] = anchor_to_floor(bare, source, camera_height)
     return target
+
+
+def _measured(frames: Sequence[Frame], kept: Sequence[TargetFrame]) -> list[TargetFrame]:
+    """Give collected frames points of the depth that was recorded with them."""
+    depth = {frame.stamp_ns: frame for frame in frames if frame.depth is not None}
+    found = []
+    for small in kept:
+        full = depth.get(small.stamp_ns)
+        if full is None or full.depth is None or full.camera is None:
+            found.append(small)
+            continue
+        points = resize_points(points_from_depth(full.depth), full.camera, small.camera)
+        found.append(replace(small, points=points))
+    return found
