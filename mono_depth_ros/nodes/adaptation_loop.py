@@ -202,6 +202,7 @@ class AdaptationLoop:
         """End the cycle that is running, and wait for nothing."""
         self.outcome = self.runner.cancel(reason) or self.outcome
         self.hand_over.cancel()
+        self._waiting = None  # it waits in the store
         self.schedule.running = False
 
     def _depth_node_lags(self) -> bool:

@@ -87,6 +87,8 @@ class NetworkInUse:
             state, reason = (ROLLED_BACK, bad) if bad else (FAILED, str(error))
             return replace(outcome, state=state, reason=reason, stage='promote')
         told = 'the depth node runs it'
+        if outcome.version not in reply.message:  # it was told to run another network
+            told = f'the depth node answered: {reply.message}'
         if reply.accepted is None:
             told = f'{reply.message}, so a depth node takes it when it starts'
         gate = outcome.reason.removesuffix('; it waits to be tried')

@@ -61,13 +61,22 @@ def adapting(store, **settings):
 
 
 def test_a_version_that_is_taken_is_promoted(robot, listener, store, version):
-    DepthNode(listener, (True, 'using it'))
+    DepthNode(listener, (True, f'using {version}'))
     with adapting(store):
         status = robot.outcome()
 
     assert status['last outcome'] == 'PROMOTED'
     assert status['last reason'].endswith('the depth node runs it')
     assert store.current_name() == version
+
+
+def test_a_depth_node_that_runs_another_network_is_quoted(robot, listener, store, version):
+    DepthNode(listener, (True, 'street 1 on openvino'))
+    with adapting(store):
+        status = robot.outcome()
+
+    assert status['last outcome'] == 'PROMOTED'
+    assert status['last reason'].endswith('the depth node answered: street 1 on openvino')
 
 
 def test_a_version_that_is_refused_is_marked_bad(robot, listener, store, version):
@@ -84,9 +93,9 @@ def test_a_version_that_is_refused_is_marked_bad(robot, listener, store, version
     assert store.candidate() is None
 
 
-def test_a_busy_depth_node_is_asked_again(robot, listener, store):
+def test_a_busy_depth_node_is_asked_again(robot, listener, store, version):
     busy = (False, 'an engine is being loaded already: try again when it is done')
-    depth_node = DepthNode(listener, busy, busy, (True, 'using it'))
+    depth_node = DepthNode(listener, busy, busy, (True, f'using {version}'))
     with adapting(store):
         status = robot.outcome()
 
@@ -115,7 +124,7 @@ def test_a_depth_node_that_never_answers_is_not_waited_for(robot, listener, stor
     assert store.current_name() == version
 
 
-def test_a_depth_node_that_restarts_is_asked_again(robot, listener, store):
+def test_a_depth_node_that_restarts_is_asked_again(robot, listener, store, version):
     mute = rclpy.create_node('mute', context=listener.node.context)
     mute.create_service(Trigger, '/depth_node/reload_engine', lambda request, response: response)
     with adapting(store):
@@ -123,14 +132,14 @@ def test_a_depth_node_that_restarts_is_asked_again(robot, listener, store):
         listener.spin_until(lambda: False, 1.0)
         mute.destroy_node()
         listener.spin_until(lambda: False, 1.5)
-        DepthNode(listener, (True, 'using it'))
+        DepthNode(listener, (True, f'using {version}'))
         status = robot.outcome()
 
     assert status['last reason'].endswith('the depth node runs it')
 
 
 def test_a_version_that_fails_the_watch_is_told_as_rolled_back(robot, listener, store, version):
-    DepthNode(listener, (True, 'using it'))
+    DepthNode(listener, (True, f'using {version}'))
     with adapting(store) as node:
         robot.outcome()
 
@@ -150,7 +159,7 @@ def test_a_version_withdrawn_before_it_is_promoted_stays_out(robot, listener, st
             store.withdraw(version, 'it failed at once')
             return super()._on_reload(request, response)
 
-    Hasty(listener, (True, 'using it'))
+    Hasty(listener, (True, f'using {version}'))
     with adapting(store):
         status = robot.outcome()
 
@@ -164,7 +173,7 @@ def test_a_store_that_cannot_be_written_is_told(robot, listener, store, version)
             shutil.rmtree(store.versions_path / version)
             return super()._on_reload(request, response)
 
-    Vandal(listener, (True, 'using it'))
+    Vandal(listener, (True, f'using {version}'))
     with adapting(store) as node:
         status = robot.outcome()
         assert node.stop() == 0
@@ -179,7 +188,7 @@ def test_a_depth_node_that_missed_the_news_is_told_again(robot, listener, store,
     store.promote(version)
     said = listener.node.create_publisher(String, '/depth_node/version', LATCHED)
     said.publish(String(data='an old one'))
-    depth_node = DepthNode(listener, (True, 'using it'))
+    depth_node = DepthNode(listener, (True, f'using {version}'))
     with adapting(store):
         assert listener.spin_until(lambda: depth_node.calls == 1)
         listener.spin_until(lambda: False, 2.0)
