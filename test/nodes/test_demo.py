@@ -75,3 +75,36 @@ def test_a_network_that_is_not_there_ends_the_demo_with_the_reason(recording, tm
 
     assert result.returncode == 1
     assert 'no model at /no/network.onnx' in ' '.join(result.stderr.split())
+
+
+@pytest.fixture
+def rooms(tmp_path):
+    """Make an RGB-D folder of rooms, each of them another one."""
+    pytest.importorskip('torch', reason='torch is not installed')
+    from mono_depth_ros.folders import write_rgbd
+    from mono_depth_ros.frames import Frame
+    from mono_depth_ros.model.registry import shipped_models
+    from mono_depth_ros.source.pack import read_source_pack
+
+    samples = read_source_pack(shipped_models()['indoor'].with_name('source_pack.zip'))[:60]
+    camera = PinholeCamera(220.0, 220.0, 127.5, 95.5, 256, 192)
+    frames = [
+        Frame(sample.rgb, number * 10**8, f'{number:03d}', camera, sample.depth.astype(np.float32))
+        for number, sample in enumerate(samples)
+    ]
+    write_rgbd(tmp_path / 'rooms', frames)
+    return tmp_path / 'rooms'
+
+
+def test_the_demo_adapts_and_tells_the_verdict(rooms, tmp_path):
+    output = tmp_path / 'output'
+
+    result = demo(rooms, '--output', output, '--seconds', 2, '--rate', 10, '--steps', 2)
+
+    assert result.returncode == 0, result.stderr
+    words = ' '.join(result.stdout.split())
+    assert 'rank correlation' in words, words
+    promoted = 'PROMOTED' in words
+    assert promoted or 'REJECTED' in words
+    assert (output / 'before_after.png').is_file() is promoted
+    assert ('images that were not played' in words) is promoted
