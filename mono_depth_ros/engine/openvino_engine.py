@@ -9,6 +9,7 @@ from typing import Any
 
 from mono_depth_ros.engine.base import check_input
 from mono_depth_ros.engine.checks import brief, CheckedModel, INPUT, OUTPUT, plain_precision
+from mono_depth_ros.engine.openvino_compile import compile_elsewhere
 from mono_depth_ros.errors import EngineError
 import numpy as np
 from numpy.typing import NDArray
@@ -51,10 +52,14 @@ class OpenVINOEngine:
             options['INFERENCE_NUM_THREADS'] = str(threads)
         self._image = np.zeros((1, *self.input_size, 3), np.uint8)
         try:
-            core = the_core()
-            graph = core.read_model(model.path)
-            graph.reshape({INPUT: list(self._image.shape)})
-            compiled = core.compile_model(graph, self.device, options)
+            core, shapes = the_core(), {INPUT: list(self._image.shape)}
+            blob = compile_elsewhere(model.path, shapes, options)
+            if blob:
+                compiled = core.import_model(blob, self.device, options)
+            else:
+                graph = core.read_model(model.path)
+                graph.reshape(shapes)
+                compiled = core.compile_model(graph, self.device, options)
             self._request: Any = compiled.create_infer_request()
             tensor = openvino.Tensor(self._image, shared_memory=True)
             self._request.set_tensor(INPUT, tensor)

@@ -15,6 +15,7 @@ from pathlib import Path
 import threading
 
 from mono_depth_ros.config import EngineConfig
+from mono_depth_ros.engine.openvino_compile import beside_images
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import StoreReader
 from mono_depth_ros.errors import MonoDepthError, PlanMissingError, StoreError
@@ -155,7 +156,12 @@ class EngineLoader:
     ) -> bool:
         if self.busy:
             return False
-        self._running = self._thread.submit(load)
+
+        def run() -> DepthEstimator:
+            with beside_images():
+                return load()
+
+        self._running = self._thread.submit(run)
         self._running.add_done_callback(on_done)
         return True
 

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Compile a network for OpenVINO in a process of its own.
+
+Compiling and running share the worker threads of a process: while one network is compiled beside
+another one, images wait. What a child has compiled is imported in a quarter of the CPU time, and
+a compiler that crashes takes no node with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+import json
+import logging
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from mono_depth_ros.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+NICENESS = 5
+LIMIT_S = 120.0
+_beside: ContextVar[bool] = ContextVar('beside', default=False)
+
+
+@contextmanager
+def beside_images() -> Iterator[None]:
+    """Load engines, in this thread and block, so that another thread can go on with images."""
+    token = _beside.set(True)
+    try:
+        yield
+    finally:
+        _beside.reset(token)
+
+
+def compile_elsewhere(path: Path, shapes: dict[str, list[int]], options: dict[str, str]) -> bytes:
+    """
+    Compile in a child process, if `beside_images` asks for it.
+
+    Returns
+    -------
+    bytes
+        For ``Core.import_model``; empty if it is to be compiled here.
+
+    Raises
+    ------
+    EngineError
+        If the compiler crashes, which it would do here as well.
+
+    """
+    if not _beside.get():
+        return b''
+    job = json.dumps({'path': str(path), 'shapes': shapes, 'options': options})
+    command = [sys.executable, '-m', __name__]
+    try:
+        child = subprocess.run(
+            command, input=job.encode(), capture_output=True, timeout=LIMIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logger.info('compiling %s in this process: %s', path, error)
+        return b''
+    if child.returncode < 0:
+        name = signal.Signals(-child.returncode).name
+        raise EngineError(f'openvino cannot compile {path}: its process was ended by {name}')
+    if child.returncode:
+        # Here it says why, and with the words of this process.
+        logger.info('compiling %s in this process: %s', path, child.stderr.decode()[-200:])
+        return b''
+    return child.stdout
+
+
+def main() -> int:
+    """Read a job from standard input, write what was compiled to standard output."""
+    os.nice(NICENESS)
+    # Whatever a library prints must not get between.
+    output = os.fdopen(os.dup(sys.stdout.fileno()), 'wb')
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    import openvino
+
+    job: dict[str, Any] = json.load(sys.stdin)
+    core = openvino.Core()
+    graph = core.read_model(job['path'])
+    graph.reshape(job['shapes'])
+    exported: Any = core.compile_model(graph, 'CPU', job['options']).export_model()
+    with output:
+        output.write(exported.getvalue() if hasattr(exported, 'getvalue') else exported)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
