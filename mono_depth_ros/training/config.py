@@ -64,6 +64,8 @@ class PretrainConfig:
         (height, width) of the rendered images [px].
     seed : int
         Seed of the scenes, the initial weights, the order and the augmentation.
+    start : str
+        Folder of weights to start from; empty for random ones.
     width, high_resolution : float
         Channel factors of the network.
     residual : bool
@@ -111,6 +113,7 @@ class PretrainConfig:
     samples: int = 20000
     render_sizes: tuple[tuple[int, int], ...] = ((192, 256),)
     seed: int = 0
+    start: str = ''
     width: float = 0.5
     high_resolution: float = 0.5
     residual: bool = True

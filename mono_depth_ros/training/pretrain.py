@@ -141,6 +141,7 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
         min(max(0, trainer.done - start), phase.steps) * phase.batch
         for start, phase in zip(_starts(config), config.phases, strict=True)
     )
+    origin = f'the weights in {Path(config.start).name}' if config.start else 'random weights'
     return Manifest(
         name=config.name,
         version=str(trainer.done),
@@ -152,7 +153,7 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
         metric=True,
         min_depth=config.min_depth,
         max_depth=config.max_depth,
-        source=f'trained from random weights on procedural scenes ({", ".join(config.domains)})',
+        source=f'trained from {origin} on procedural scenes ({", ".join(config.domains)})',
         licence='Apache-2.0',
         notes={
             'training': config.to_dict(),

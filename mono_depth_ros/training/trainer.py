@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from mono_depth_ros.errors import ModelError
-from mono_depth_ros.model.checkpoint import load_training_state, save_training_state
+from mono_depth_ros.model.checkpoint import load_network, load_training_state, save_training_state
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.source.pool import SamplePool
 from mono_depth_ros.training.average import WeightAverage
@@ -53,6 +54,26 @@ def build_network(config: PretrainConfig) -> FastDepth:
         )
 
 
+def start_from(network: FastDepth, folder: Path) -> None:
+    """
+    Copy the weights of another network of the same channels, moved to the range of this one.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, damaged or of other channels.
+
+    """
+    source = load_network(folder)
+    try:
+        network.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        raise ModelError(f'cannot start from {folder}: {error}') from error
+    assert network.head.bias is not None
+    with torch.no_grad():
+        network.head.bias += math.log(network.max_depth / source.max_depth)
+
+
 def build_optimiser(network: nn.Module, config: PretrainConfig) -> torch.optim.Optimizer:
     """AdamW; norms, biases and depthwise kernels do not decay."""
     decayed = [p for p in network.parameters() if p.ndim == 4 and p.shape[1] > 1]
@@ -80,7 +101,10 @@ class Trainer:
     ) -> None:
         self.config, self.pool = config, pool
         self.workers = workers or Workers()
-        self.network = build_network(config).to(self.workers.device)
+        self.network = build_network(config)
+        if config.start:
+            start_from(self.network, Path(config.start))
+        self.network.to(self.workers.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module = self.workers.wrap(LossModule(self.network, config))
         self.optimiser = build_optimiser(self.network, config)

@@ -155,6 +155,27 @@ def test_a_state_of_another_architecture_is_refused(tmp_path, pool_root):
         pretrain(replace(CONFIG, width=0.5), pool_root, tmp_path / 'run')
 
 
+def test_a_run_starts_from_other_weights_moved_to_its_range(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'near', device='cpu')
+    far = replace(CONFIG, start=str(tmp_path / 'near'), max_depth=80.0)
+
+    started = Trainer(far, SamplePool(pool_root, ('indoor',))).network.eval()
+    source = load_network(tmp_path / 'near')
+
+    rgb = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        gain = started.log_depth(rgb)[0] - source.log_depth(rgb)[0]
+    torch.testing.assert_close(gain, torch.full_like(gain, np.log(8.0)), atol=1e-4, rtol=0)
+
+
+def test_weights_of_other_channels_are_no_start(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'small', device='cpu')
+    wide = replace(CONFIG, start=str(tmp_path / 'small'), width=0.5)
+
+    with pytest.raises(ModelError, match='cannot start from'):
+        Trainer(wide, SamplePool(pool_root, ('indoor',)))
+
+
 def test_an_empty_pool_says_to_render(tmp_path):
     with pytest.raises(DatasetError, match='render some first'):
         pretrain(CONFIG, tmp_path / 'nothing', tmp_path / 'run')
