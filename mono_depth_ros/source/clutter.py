@@ -148,12 +148,15 @@ def _row(b: Builder, x: float, y: float, z: float) -> None:
     """Add jars, cans or packets of one kind side by side."""
     size = (b.draw.uniform(0.03, 0.1), b.draw.uniform(0.03, 0.1), b.draw.uniform(0.05, 0.22))
     yaw, step = b.draw.uniform(-0.5, 0.5), 1.15 * size[0]
-    shape = b.draw.choice((b.box, b.frustum))
+    upright = b.draw.chance(0.5)
     for k in range(b.draw.integer(2, 5)):
         if k == 0 or b.draw.chance(0.4):
             material = b.materials.new('plastic', 'poster', 'metal', 'glass', 'cardboard')
         place = (x + k * step * math.cos(yaw), y + k * step * math.sin(yaw), z)
-        shape(place, size, material, OTHER, yaw=yaw)
+        if upright:
+            b.box(place, size, material, OTHER, yaw=yaw)
+        else:
+            b.frustum(place, size, material, OTHER, yaw=yaw)
 
 
 def _sticks(b: Builder, x: float, y: float, z: float) -> None:
