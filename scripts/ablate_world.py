@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Ask what of the procedural world matters: ``ablate_world.py OUTPUT [RGBD_FOLDER...]``.
+
+Every variant leaves one kind of variation out of the rendered scenes, trains one small network on
+them from the same random weights with the same budget, and is scored on held-out scenes of the
+full world and on real images. A run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+import json
+from pathlib import Path
+
+from mono_depth_ros.frames import Frame, open_frames
+from mono_depth_ros.metrics import mean_scores, Protocol, score_image
+from mono_depth_ros.model.checkpoint import load_network
+from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.preprocessing import resize_rgb
+from mono_depth_ros.source.pool import ARRAYS, SamplePool, write_shard
+from mono_depth_ros.source.procedural import render_batch
+from mono_depth_ros.source.scene import WorldConfig
+from mono_depth_ros.training.config import Phase, PretrainConfig
+from mono_depth_ros.training.pretrain import pretrain
+from mono_depth_ros.training.validation import validate
+import numpy as np
+import torch
+
+VARIANTS = ('full', 'texture', 'lighting', 'camera', 'clutter', 'imaging')
+SIZE, SCALE, SHARD = (96, 128), 0.5, 64
+
+
+def render(folder: Path, variant: str, scenes: int, domain: str) -> None:
+    """Render the scenes of a variant; shard 0, held out, is always of the full world."""
+    for shard in range(scenes // SHARD + 1):
+        path = folder / f'{domain}-{shard:06d}'
+        if path.exists():
+            continue
+        off = {} if shard == 0 or variant == 'full' else {variant: False}
+        batch = render_batch(
+            900_000 + 1000 * shard, SHARD, SIZE, domain=domain, config=WorldConfig(**off)
+        )
+        arrays = {name: getattr(batch, name).numpy() for name in ARRAYS}
+        write_shard(path, {**arrays, 'depth': arrays['depth'].astype(np.float16)})
+
+
+@torch.no_grad()
+def predict(network: FastDepth, frame: Frame, focal: float) -> np.ndarray:
+    """Return the depth of an image at the size it was trained at."""
+    assert frame.camera is not None
+    rgb = torch.from_numpy(resize_rgb(frame.rgb, SIZE)).permute(2, 0, 1)[None].float() / 255
+    log_depth, _ = network.log_depth(rgb, focal)
+    camera = frame.camera.resized(SIZE[1], SIZE[0])
+    depth = torch.nn.functional.interpolate(
+        log_depth.exp()[None], frame.rgb.shape[:2], mode='bilinear', align_corners=False
+    )
+    return np.asarray(depth[0, 0].numpy() * (camera.focal / focal))
+
+
+def score(network: FastDepth, path: str, every: int, focal: float, cap: float) -> dict[str, float]:
+    """Score real images, as they are and median-aligned."""
+    found: dict[str, list[dict[str, float]]] = {'none': [], 'median': []}
+    for number, frame in enumerate(open_frames(path)):
+        if number % every or frame.depth is None:
+            continue
+        depth = predict(network, frame, focal)
+        for align, rows in found.items():
+            row = score_image(depth, frame.depth, Protocol(align, max_depth=cap))
+            if row is not None:
+                rows.append(row)
+    means = {align: mean_scores(rows) for align, rows in found.items()}
+    return {
+        f'{metric}_{align}': round(row[metric], 4)
+        for align, row in means.items()
+        for metric in ('abs_rel', 'delta1')
+    }
+
+
+def main() -> None:
+    """Render, train and score every variant; write OUTPUT/ablation.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('output', type=Path)
+    parser.add_argument('datasets', nargs='*')
+    parser.add_argument('--domain', default='indoor')
+    parser.add_argument('--scenes', type=int, default=512)
+    parser.add_argument('--updates', type=int, default=400)
+    parser.add_argument('--every', type=int, default=4)
+    parser.add_argument('--variants', nargs='*', default=VARIANTS)
+    options = parser.parse_args()
+    config = PretrainConfig(
+        domains=(options.domain,),
+        phases=(Phase(options.updates, (SIZE,), 16, SCALE),),
+        learning_rate=5e-3,
+        warmup_steps=60,
+        decay_fraction=0.7,
+        ema=0.98,
+        save_every=100,
+    )
+    if options.domain == 'street':
+        config = replace(config, min_depth=0.5, max_depth=80.0)
+    report = options.output / 'ablation.json'
+    results = json.loads(report.read_text()) if report.exists() else {}
+    for variant in options.variants:
+        if variant in results:
+            continue
+        pool, run = options.output / f'pool-{variant}', options.output / variant
+        render(pool, variant, options.scenes, options.domain)
+        pretrain(config, pool, run, device='cpu')
+        network = load_network(run)
+        held_out = SamplePool(pool, config.domains, held_out=True)
+        focal = config.focal * SCALE
+        scores = {'held_out': validate(network, held_out, config, 0)}
+        for path in options.datasets:
+            scores[Path(path).name] = score(network, path, options.every, focal, config.max_depth)
+        results[variant] = scores
+        report.write_text(json.dumps(results, indent=1) + '\n')
+        print(variant, scores, flush=True)
+
+
+if __name__ == '__main__':
+    main()
