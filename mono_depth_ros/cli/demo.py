@@ -54,7 +54,7 @@ def demo(
     seconds: Annotated[
         float, typer.Option(min=1.0, help='How long to run once depth arrives (seconds).')
     ] = 15.0,
-    rate: Annotated[float, typer.Option(min=0.1, help='Images per second.')] = 30.0,
+    rate: Annotated[float, typer.Option(min=0.1, help='Images per second.')] = 15.0,
     model: engines.Model = engines.DEFAULTS.model,
     backend: engines.Backend = engines.DEFAULTS.backend,
     adapt: Annotated[

@@ -32,7 +32,7 @@ QOS = QoSProfile(depth=2, reliability=qos_profile_sensor_data.reliability)
 LONGEST_PERIOD_S = 0.15
 # What goes with an image may come a little later than it.
 REFERENCE_DELAY_S = 0.3
-WAITING = 8
+WAITING = 24
 RELIABLE = ReliabilityPolicy.RELIABLE
 # Over so many camera_info it is looked whether their images came too.
 INFOS_TO_CHECK = 30
@@ -101,6 +101,7 @@ class Collector:
         self._last_stamp: int | None = None
         self._inputs: list[Subscription] = []
         self._waiting: deque[tuple[float, bytes]] = deque()
+        self._full = False
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -184,9 +185,11 @@ class Collector:
             return
         self._last_stamp = stamp
         with self._wake:
-            if len(self._waiting) >= WAITING:
-                self._waiting.popleft()
+            # Once there are too many, none until all are done: corners need runs without gaps.
+            self._full = len(self._waiting) >= WAITING or (self._full and bool(self._waiting))
+            if self._full:
                 self.lost += 1
+                return
             self._waiting.append((time.monotonic(), raw))
             self._wake.notify()
 
