@@ -72,14 +72,14 @@ class Adapter:
         self.recipe, self.config = recipe, config
         self.device = choose_device(config.device)
         self.source = FrozenSource(source, self.device)
-        self._begin = copy.deepcopy(start or source).to(self.device)
+        self.begin = FrozenSource(start, self.device) if start is not None else self.source
         self._frames = frames
         self.reset()
 
     def reset(self) -> None:
         """Go back to where this adapter started, with new discriminators."""
         config, recipe = self.config, self.recipe
-        network = copy.deepcopy(self._begin)
+        network = copy.deepcopy(self.begin.network)
         if config.restore:
             restore_weights(network, self.source.network, config.restore, config.seed)
         blend_batch_statistics(network, self._images(), recipe.bn_weight)
@@ -125,7 +125,14 @@ class Adapter:
                 losses['discriminator'] = loss
                 usable = math.isfinite(loss)
             terms = objective(
-                self.recipe, batch, seen, self.average, self.source, self.judges, self.done
+                self.recipe,
+                batch,
+                seen,
+                self.average,
+                self.source,
+                self.begin,
+                self.judges,
+                self.done,
             )
             total = sum((weight * term for weight, term in terms.values()), torch.zeros(()))
             losses.update({name: float(term.detach()) for name, (_, term) in terms.items()})

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""S of Hornauer et al.: the shipped network as it is, which adaptation is held to."""
+"""Networks as they were: S of Hornauer et al., the shipped one, and the one in use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 class FrozenSource:
     """
-    The shipped network; its latents of images that come again and again are kept.
+    A network that stays; its answers to images that come again and again are kept.
 
     Parameters
     ----------
@@ -31,12 +31,22 @@ class FrozenSource:
 
     def __init__(self, network: FastDepth, device: torch.device) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
+        self._depths: dict[int, Tensor] = {}
         self._latents: dict[tuple[str, int], Tensor] = {}
 
     @torch.no_grad()
     def log_depth(self, rgb: Tensor) -> Tensor:
         """Return ln of metres (B, h, w)."""
         return self.network.log_depth(rgb)[0]
+
+    @torch.no_grad()
+    def target_log_depth(self, rgb: Tensor, index: tuple[int, ...]) -> Tensor:
+        """Return ln of metres (B, h, w) of target images, which are kept, as half floats."""
+        missing = [row for row, key in enumerate(index) if key not in self._depths]
+        if missing:
+            for row, value in zip(missing, self.log_depth(rgb[missing]), strict=True):
+                self._depths[index[row]] = value.half()
+        return torch.stack([self._depths[key] for key in index]).float()
 
     @torch.no_grad()
     def latent(self, domain: str, rgb: Tensor, index: tuple[int, ...]) -> Tensor:

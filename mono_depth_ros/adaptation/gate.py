@@ -47,8 +47,8 @@ def judge(
     Returns
     -------
     Verdict
-        With metric points they decide the scale: it may move if they agree. The shape must be no
-        worse where the motion of the camera tells it.
+        With metric points they decide: if the candidate is better there its scale and shape may
+        be others. The shape must be no worse where the motion of the camera tells it.
 
     """
     config = config or GateConfig()
@@ -56,7 +56,7 @@ def judge(
     old = [baseline(frame.rgb) for frame in evidence.frames]
     points, agree, notes = _judge_points(new, old, evidence, config)
     checks = [
-        *_judge_output(new, old, evidence, config),
+        *_judge_output(new, old, evidence, config, alike=not agree),
         _judge_scale(new, old, config, required=not agree),
         *points,
         *_judge_structure(new, old, evidence),
@@ -68,9 +68,14 @@ def judge(
 
 
 def _judge_output(
-    new: list[Depth], old: list[Depth], evidence: Evidence, config: GateConfig
+    new: list[Depth], old: list[Depth], evidence: Evidence, config: GateConfig, *, alike: bool
 ) -> list[Check]:
-    """Ask for depth in range, neither collapsed nor blown up, in about the same order."""
+    """
+    Ask for depth in range, neither collapsed nor blown up, in about the same order.
+
+    Without ``alike`` it need not be like the network in use: metric points have shown that this
+    one is worse, and what is better than a flat map has more relief and another order.
+    """
     low, high = evidence.min_depth * (1 - 1e-3), evidence.max_depth * (1 + 1e-3)
     with np.errstate(invalid='ignore'):
         finite = np.mean([np.mean((d >= low) & (d <= high)) for d in new]) if new else np.nan
@@ -80,13 +85,14 @@ def _judge_output(
     return [
         Check('finite share', float(finite), config.min_finite, '>=', 'depth is not finite'),
         Check('spread ratio', float(spread), low_spread, '>=', 'depth collapsed to a constant'),
-        Check('largest spread ratio', float(spread), high_spread, '<=', 'depth blew up'),
+        Check('largest spread ratio', float(spread), high_spread, '<=', 'depth blew up', alike),
         Check(
             'rank correlation',
             float(rank),
             config.min_rank_correlation,
             '>=',
             'near and far are in another order',
+            alike,
         ),
     ]
 
@@ -111,11 +117,15 @@ def spearman(a: Depth, b: Depth) -> float:
 def _judge_scale(
     new: list[Depth], old: list[Depth], config: GateConfig, *, required: bool
 ) -> Check:
-    """Compare the median depths; a shift that no metric point supports is drift."""
-    ratios = [abs(math.log(np.median(n) / np.median(o))) for n, o in _pairs(new, old)]
+    """
+    Compare the median depths; a shift that no metric point supports is drift.
+
+    The scale is what most images have in common: one that shifts alone has another shape.
+    """
+    ratios = [math.log(np.median(n) / np.median(o)) for n, o in _pairs(new, old)]
     return Check(
         'median shift',
-        math.exp(float(np.median(ratios))) if ratios else math.nan,
+        math.exp(abs(float(np.median(ratios)))) if ratios else math.nan,
         config.max_median_ratio,
         '<=',
         'the scale drifted',

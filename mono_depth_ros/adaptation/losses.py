@@ -66,6 +66,11 @@ def structure_loss(log_depth: Tensor, structure: Tensor) -> Tensor:
     return anchor_loss(log_depth, structure, scale_free=True)
 
 
+def scale_loss(log_depth: Tensor, reference: Tensor) -> Tensor:
+    """``|mean (log T - log B)|`` over a whole batch: keeps the scale of the network B in use."""
+    return (log_depth - reference).mean().abs()
+
+
 def recall_loss(log_depth: Tensor, source_log_depth: Tensor) -> Tensor:
     """
     L1 in log depth to what the frozen source network S sees in source images.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 
 from mono_depth_ros.adaptation.batches import AdaptationBatch
 from mono_depth_ros.adaptation.frozen_source import FrozenSource
@@ -14,6 +15,7 @@ from mono_depth_ros.adaptation.losses import (
     consistency_loss,
     latent_loss,
     recall_loss,
+    scale_loss,
     structure_loss,
     teacher_loss,
 )
@@ -54,10 +56,15 @@ def objective(
     seen: Seen,
     average: FastDepth,
     source: FrozenSource,
+    begin: FrozenSource,
     judges: Judges | None,
     step: int,
 ) -> Terms:
-    """Return the losses of an update, counted from 1, by name, each with its weight."""
+    """
+    Return the losses of an update, counted from 1, by name, each with its weight.
+
+    ``source`` is the shipped network, ``begin`` the one in use, where adaptation began.
+    """
     terms: Terms = {}
     if judges is not None and recipe.adversarial:
         weight = recipe.adversarial * (min(1.0, step / recipe.ramp) if recipe.ramp else 1.0)
@@ -70,6 +77,10 @@ def objective(
     terms.update(_of_the_teacher(recipe, batch, seen, average))
     if recipe.structure:
         terms['structure'] = (recipe.structure, structure_loss(seen.strong, batch.structure))
+    if recipe.scale:
+        known = begin.target_log_depth(batch.target_rgb, batch.target_index)
+        wanted = view_maps(known, batch.windows) - _zoom(batch).log()
+        terms['scale'] = (recipe.scale, scale_loss(seen.strong, wanted))
     if recipe.anchor:
         terms['anchor'] = (recipe.anchor, anchor_loss(seen.strong, batch.points))
     if recipe.replay:
@@ -95,6 +106,13 @@ def _of_the_teacher(
         wanted = view_maps(taught, batch.windows)
         terms['consistency'] = (recipe.consistency, consistency_loss(seen.strong, wanted))
     return terms
+
+
+def _zoom(batch: AdaptationBatch) -> Tensor:
+    """Return by how much the windows are grown, (B, 1, 1): as a longer focal length would."""
+    height, width = batch.target_rgb.shape[2:]
+    zoom = [math.sqrt(height / w.rows * width / w.columns) for w in batch.windows]
+    return batch.target_rgb.new_tensor(zoom)[:, None, None]
 
 
 def _replay_loss(batch: AdaptationBatch, log_depth: Tensor, max_depth: float) -> Tensor:

@@ -46,7 +46,7 @@ class Recipe:
         code does in every layer; otherwise they are frozen.
     discriminators : str
         ``paper``, ``lean``, or empty for none.
-    adversarial, latent, replay, recall, teacher, consistency, structure, anchor : float
+    adversarial, latent, replay, recall, teacher, consistency, structure, scale, anchor : float
         Weights of the losses.
     ramp : int
         Updates over which the adversarial weight rises.
@@ -56,6 +56,8 @@ class Recipe:
         Limit gradient and drift.
     deploys_average : bool
         What leaves is the average of the network over its updates.
+    chosen : bool
+        The best of the candidates looked at leaves, and not the last one.
     keeps_scale : bool
         Without metric points, what leaves has the median depth on the target that the network in
         use has: nothing there has seen a metre.
@@ -79,17 +81,19 @@ class Recipe:
     teacher: float = 0.0
     consistency: float = 0.0
     structure: float = 0.0
+    scale: float = 0.0
     anchor: float = 0.0
     ramp: int = 0
     augments: bool = False
     clips: bool = True
     deploys_average: bool = True
+    chosen: bool = True
     keeps_scale: bool = True
 
     @property
     def uses_views(self) -> bool:
         """Whether the network learns from target images through windows."""
-        return bool(self.consistency or self.structure or self.anchor)
+        return bool(self.consistency or self.structure or self.scale or self.anchor)
 
     @property
     def needs_source(self) -> bool:
@@ -110,6 +114,7 @@ _PAPER = Recipe(
     augments=True,
     clips=False,
     deploys_average=False,
+    chosen=False,
     keeps_scale=False,
 )
 RECIPES = {
@@ -142,10 +147,11 @@ RECIPES = {
         recall=0.3,
         consistency=0.3,
         structure=1.0,
+        scale=1.0,
     ),
 }
 # What changes with an anchor, and out of doors (virtual KITTI to KITTI in the paper).
-ANCHORED: dict[str, dict[str, Any]] = {'auto': {'anchor': 1.0}}
+ANCHORED: dict[str, dict[str, Any]] = {'auto': {'anchor': 1.0, 'scale': 0.0}}
 OUTDOORS: dict[str, dict[str, Any]] = {
     'paper': {'optimiser': 'sgd', 'learning_rate': 1e-5, 'momentum': 0.9},
 }

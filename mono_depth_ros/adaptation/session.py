@@ -166,7 +166,8 @@ def adapt_network(
     """
     recipe = choose_recipe(source, frames, config)
     adapter = Adapter(source, recipe, config, start=start, frames=frames)
-    best, started = BestCandidate(held_out, source.focal), time.monotonic()
+    best = BestCandidate(held_out if recipe.chosen else [], source.focal)
+    started = time.monotonic()
     recent: list[dict[str, float]] = []
     stopped = ''
     if recipe.steps:

@@ -154,7 +154,16 @@ def test_an_anchor_corrects_the_scale(tiny, samples, anchored_frames):
     points = torch.from_numpy(np.stack([frame.points for frame in far]))
 
     adapter, _ = run(
-        tiny, samples, far, 'auto', 15, anchored=True, learning_rate=3e-3, ema=0.5, max_drift=1.0
+        tiny,
+        samples,
+        far,
+        'auto',
+        15,
+        anchored=True,
+        learning_rate=3e-3,
+        ema=0.5,
+        max_drift=1.0,
+        changes={'warm_up': 0, 'decays': False, 'replay': 0.0, 'recall': 0.0},
     )
 
     before, after = (

@@ -99,6 +99,20 @@ def test_metric_points_decide_against_a_worse_candidate():
     assert 'worse at metric points' in verdict.reason
 
 
+def test_metric_points_may_ask_for_another_shape():
+    # The network in use is nearly flat; the candidate sees what is there.
+    def flat(rgb):
+        return 3 * (network(rgb) / 3.6) ** 0.2
+
+    seen = replace(evidence(points=40), samples=[])
+
+    verdict = judge(lambda rgb: network(rgb) / 1.2, flat, seen, GateConfig(max_temporal_ratio=9))
+
+    assert verdict.accepted, verdict.reason
+    told = {check.name for check in verdict.checks if not check.passed}
+    assert 'largest spread ratio' in told
+
+
 def test_an_anchored_candidate_must_beat_one_factor():
     rng = np.random.default_rng(0)
     noise = rng.normal(1, 0.08, SIZE).astype(np.float32)
