@@ -26,7 +26,6 @@ from mono_depth_ros.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 5
 LIMIT_S = 120.0
 _beside: ContextVar[bool] = ContextVar('beside', default=False)
 
@@ -79,7 +78,6 @@ def compile_elsewhere(path: Path, shapes: dict[str, list[int]], options: dict[st
 
 def main() -> int:
     """Read a job from standard input, write what was compiled to standard output."""
-    os.nice(NICENESS)
     # Whatever a library prints must not get between.
     output = os.fdopen(os.dup(sys.stdout.fileno()), 'wb')
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
