@@ -38,6 +38,8 @@ class NodeGroup:
         self._lines: dict[str, queue.SimpleQueue[str]] = {}
 
     def __enter__(self) -> NodeGroup:
+        # By default SIGTERM ends this process at once, and its nodes go on without it.
+        self._terminate = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         return self
 
     def start(
@@ -93,6 +95,7 @@ class NodeGroup:
         return last_words(self._log(module).read_text(errors='replace'))
 
     def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._terminate)
         # The player first and the recorder last, so that nothing waits for who is gone.
         for process in reversed(self._processes.values()):
             if process.poll() is None:
