@@ -128,10 +128,10 @@ def why_not_adapt(model: str) -> str:
     from mono_depth_ros.engine.store_reader import WEIGHTS
     from mono_depth_ros.model.registry import resolve_model
 
-    if find_spec('torch') is None:
-        return "it needs torch: pip install 'mono_depth_ros[torch]'"
     if not resolve_model(model).path.with_name(WEIGHTS).is_file():
         return f'{model} was imported, only networks of this package can be adapted'
+    if find_spec('torch') is None:
+        return "it needs torch: pip install 'mono_depth_ros[torch]'"
     return ''
 
 
