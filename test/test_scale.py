@@ -43,7 +43,7 @@ def test_the_scale_is_found_among_wrong_points(seed, scale, wrong):
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    scale=st.floats(0.7, 1.4),
+    scale=st.floats(0.7, 1.35),  # beyond it, the factor at 6 m leaves what is allowed, 1/4 to 4
     shift=st.sampled_from([-0.08, 0.2, 0.35]),
     wrong=st.floats(0.0, 0.3),
 )
