@@ -25,18 +25,17 @@ from mono_depth_ros.nodes.collector import Collector
 from mono_depth_ros.nodes.hand_over import HandOver
 from mono_depth_ros.nodes.network_in_use import NetworkInUse
 from mono_depth_ros.nodes.parameters import declare_config
+from mono_depth_ros.nodes.qos import LATCHED
 from mono_depth_ros.nodes.references import References
-from mono_depth_ros.nodes.run import autostart, run_node
+from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.service import Service
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 TICK_S = 0.5
 FRAMES = 'frames'
 # Settings of the depth node that this one shares.
@@ -44,7 +43,7 @@ SHARED_ENGINE = ('model', 'backend', 'input_size', 'store')
 SHARED_NODE = ('image_transport', 'autostart')
 
 
-class AdaptationNode(LifecycleNode):
+class AdaptationNode(ClosingNode):
     """
     Collects images, adapts the network to them in another process, and hands it over.
 
@@ -117,21 +116,6 @@ class AdaptationNode(LifecycleNode):
         """End the running cycle and unsubscribe; the images collected stay."""
         self._deactivate('the node was deactivated')
         return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of the store and of the images."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, whatever the state was."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, so that the node can be configured again."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
         """Free everything but the node itself; also called when the process ends."""

@@ -17,11 +17,11 @@ from mono_depth_ros.adaptation.frame_buffer import FrameBuffer, KEPT
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
 from mono_depth_ros.errors import MonoDepthError, ShapeError
-from mono_depth_ros.image_encoding import compressed_to_rgb
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
+from mono_depth_ros.nodes.qos import could_be_reliable, RELIABLE
 from mono_depth_ros.nodes.references import References, stamp_ns_of
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
@@ -33,7 +33,6 @@ LONGEST_PERIOD_S = 0.15
 # What goes with an image may come a little later than it.
 REFERENCE_DELAY_S = 0.3
 WAITING = 24
-RELIABLE = ReliabilityPolicy.RELIABLE
 # Over so many camera_info it is looked whether their images came too.
 INFOS_TO_CHECK = 30
 NICENESS = 10
@@ -138,11 +137,7 @@ class Collector:
         arrived = self.received - self._checked[1]
         self._checked = (self._infos, self.received)
         images = self._inputs[-1]
-        publishers = self._node.get_publishers_info_by_topic(images.topic_name)
-        offered = {publisher.qos_profile.reliability for publisher in publishers}
-        if arrived >= 0.8 * sent or images.qos_profile.reliability == RELIABLE:
-            return
-        if offered == {RELIABLE}:
+        if arrived < 0.8 * sent and could_be_reliable(self._node, images):
             self._node.destroy_subscription(images)
             self._inputs[-1] = self._subscribe_to_images(
                 QoSProfile(depth=QOS.depth, reliability=RELIABLE)
@@ -237,10 +232,7 @@ class Collector:
         """Pair one image and offer it to the buffer."""
         self.taken += 1
         camera = info_to_camera(check_pair(message, self._info))
-        if isinstance(message, CompressedImage):
-            rgb = compressed_to_rgb(message.data, message.format)
-        else:
-            rgb = message_to_rgb(message)
+        rgb = message_to_rgb(message)
         header = message.header
         stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
         points = self.references.points(stamp, camera, header.frame_id)

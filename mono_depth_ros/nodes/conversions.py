@@ -10,18 +10,19 @@ from typing import Any
 
 from mono_depth_ros.camera import camera_from_projection, PinholeCamera
 from mono_depth_ros.errors import CameraError, ImageError
-from mono_depth_ros.image_encoding import check_size, ENCODINGS, image_to_rgb
+from mono_depth_ros.image_encoding import check_size, compressed_to_rgb, ENCODINGS, image_to_rgb
 from mono_depth_ros.projection import POINT_STEP
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 
 
-def message_to_rgb(message: Image) -> NDArray[np.uint8]:
+def message_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
     """
     Return the pixels of an image message as RGB, without a copy where that is possible.
 
-    Plain 8- and 16-bit encodings are read here; bayer, yuv and the rest go through cv_bridge.
+    JPEG, PNG and plain 8- and 16-bit encodings are read here; bayer, yuv and the rest go through
+    cv_bridge.
 
     Returns
     -------
@@ -34,6 +35,8 @@ def message_to_rgb(message: Image) -> NDArray[np.uint8]:
         If the message contradicts itself, or needs cv_bridge and that is not installed.
 
     """
+    if isinstance(message, CompressedImage):
+        return compressed_to_rgb(message.data, message.format)
     if message.encoding in ENCODINGS:
         return image_to_rgb(
             message.data,

@@ -11,19 +11,17 @@ from typing import Any, TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticArray
 from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
-from mono_depth_ros.image_encoding import compressed_to_rgb
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
 from mono_depth_ros.nodes.diagnostics import depth_status, TRANSPORT_REMEDY
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
 from mono_depth_ros.nodes.parameters import declare_config, follow_config
 from mono_depth_ros.nodes.plan_builder import build_only
-from mono_depth_ros.nodes.run import autostart, run_node
+from mono_depth_ros.nodes.qos import could_be_reliable, RELIABLE
+from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
 from mono_depth_ros.statistics import FrameStatistics
-import numpy as np
-from numpy.typing import NDArray
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.time import Time
@@ -40,13 +38,12 @@ IMAGE_QOS = QoSProfile(
 )
 # Every one is counted: one without its image tells that the image was lost.
 INFO_QOS = QoSProfile(depth=10, reliability=qos_profile_sensor_data.reliability)
-RELIABLE = ReliabilityPolicy.RELIABLE
 LOG_PERIOD_S = 5.0
 # So many seconds of lost images in a row are told in the log.
 LOSSY_SECONDS = 3
 
 
-class DepthNode(LifecycleNode):
+class DepthNode(ClosingNode):
     """
     Turns ``image_rect`` and ``camera_info`` into depth images and clouds.
 
@@ -142,21 +139,6 @@ class DepthNode(LifecycleNode):
         self._state = 'inactive'
         return super().on_deactivate(state)
 
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the engine, the publishers and the service."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, whatever the state was."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, so that the node can be configured again."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
-
     def close(self) -> None:
         """Free everything but the node itself; also called when the process ends."""
         self._unsubscribe()
@@ -213,7 +195,7 @@ class DepthNode(LifecycleNode):
         """Publish the depth of one image."""
         info = check_pair(message, self._info)
         camera = info_to_camera(info)
-        rgb = self._decode(message)
+        rgb = message_to_rgb(message)
         raw = self._slot.infer(rgb, camera)
         estimator = self._slot.estimator
         estimator.output = output = self._output
@@ -229,12 +211,6 @@ class DepthNode(LifecycleNode):
         self._slot.answered(rgb, camera, raw)
         if scale is not None:
             scale.observe()
-
-    def _decode(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
-        """Return the pixels of either kind of image message."""
-        if isinstance(message, CompressedImage):
-            return compressed_to_rgb(message.data, message.format)
-        return message_to_rgb(message)
 
     def _drop(self, reason: str, detail: str) -> None:
         """Count an image that was not answered; diagnostics show why."""
@@ -276,16 +252,9 @@ class DepthNode(LifecycleNode):
             )
 
     def _resubscribe_reliably(self) -> bool:
-        """
-        Subscribe to the images with reliable QoS if every publisher of them offers it.
-
-        On a busy machine Fast DDS loses best-effort images of several fragments whatever its
-        transports; it sends them again to a reliable subscription.
-        """
+        """Subscribe to the images with reliable QoS if every publisher of them offers it."""
         images = self._inputs[-1]
-        publishers = self.get_publishers_info_by_topic(images.topic_name)
-        offered = {publisher.qos_profile.reliability for publisher in publishers}
-        if images.qos_profile.reliability == RELIABLE or offered != {RELIABLE}:
+        if not could_be_reliable(self, images):
             return False
         self.destroy_subscription(images)
         # No override here: it would bring back the reliability of the first subscription.

@@ -15,17 +15,15 @@ from mono_depth_ros.engine.base import Engine
 from mono_depth_ros.errors import EngineError, ImageError, MonoDepthError
 from mono_depth_ros.health import accepted_shift, HealthWatch, look_at
 from mono_depth_ros.nodes.engine_loader import EngineLoader
+from mono_depth_ros.nodes.qos import LATCHED
 from mono_depth_ros.pipeline import DepthEstimator
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class EngineSlot:

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import time
 from typing import Any
 
+from mono_depth_ros.nodes.qos import LATCHED
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 # How long a depth node that is not there may take to appear: it may be restarting.
 ABSENT_S = 5.0

@@ -12,12 +12,39 @@ import signal
 from mono_depth_ros.errors import MonoDepthError
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 # mallopt(3): parameters and values; 32 MB is the highest threshold that glibc accepts.
 MALLOC_OPTIONS = {'M_TRIM_THRESHOLD': (-1, 128 << 20), 'M_MMAP_THRESHOLD': (-3, 32 << 20)}
+
+
+class ClosingNode(LifecycleNode):
+    """
+    A lifecycle node that leaves every other state by closing.
+
+    ``close`` frees everything but the node itself; `run_node` calls it too when the process ends.
+    """
+
+    def close(self) -> None:
+        """Free everything but the node itself."""
+        raise NotImplementedError
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free what configuring took."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, whatever the state was."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, so that the node can be configured again."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
 
 
 def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
