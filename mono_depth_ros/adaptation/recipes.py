@@ -14,8 +14,9 @@ from mono_depth_ros.model.fastdepth import FastDepth
 import torch
 from torch import nn
 
-# conv10..conv13 of the encoder, counted from 0: what Hornauer et al. train.
-LATENT_BLOCKS = range(9, 13)
+# The last blocks of the encoder, conv10..conv13 of MobileNet-v1: what Hornauer et al. train. They
+# hold half of the weights of MobileNet-v2, too.
+LATENT_BLOCKS = 4
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Recipe:
     decays : bool
         Let that rate fall to 0 by a cosine.
     trains : str
-        ``latent`` (conv10 to conv13) or ``all``.
+        ``latent`` (the last blocks of the encoder), ``decoder`` (all but the encoder) or ``all``.
     bn_weight : float
         Weight of the target in the batch statistics, set once before training.
     bn_trains : bool
@@ -185,10 +186,12 @@ def trained_parts(network: FastDepth, recipe: Recipe) -> Iterator[nn.Module]:
     """Yield the modules that train."""
     if recipe.steps == 0:
         return
-    if recipe.trains == 'all':
-        yield network
-    else:
-        yield from (network.encoder[index] for index in LATENT_BLOCKS)
+    if recipe.trains == 'latent':
+        yield from network.encoder[-LATENT_BLOCKS:]
+        return
+    for name, part in network.named_children():
+        if recipe.trains == 'all' or name not in ('stem', 'encoder'):
+            yield part
 
 
 def collect_params(network: nn.Module) -> dict[str, nn.Parameter]:

@@ -1,20 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""FastDepth: a MobileNet-v1 encoder with a depthwise decoder (Wofk et al., ICRA 2019)."""
+"""FastDepth: a MobileNet encoder with a depthwise decoder (Wofk et al., ICRA 2019)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 import math
 from typing import Any
 
-from mono_depth_ros.errors import ShapeError
+from mono_depth_ros.errors import ModelError, ShapeError
+from mono_depth_ros.model.blocks import InvertedResidual, Separable
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
 STRIDE = 32
 # Output channels and stride of conv1..conv13 of MobileNet-v1 (Howard et al., 2017, table 1).
-ENCODER = (
+MOBILENET_V1 = (
     (64, 1),
     (128, 2),
     (128, 1),
@@ -29,46 +31,59 @@ ENCODER = (
     (1024, 2),
     (1024, 1),
 )
-# Output channels of decode_conv1..5, before each upsampling.
-DECODER = (512, 256, 128, 64, 32)
-# Encoder block whose output the coordinates are added to; it is at stride 4.
-POSITION_BLOCK = 2
-# Encoder block whose output is added after each of the first four decoder stages.
-SKIPS = (11, 5, 3, 1)
+# The same of the bottlenecks of MobileNet-v2 (Sandler et al., 2018, table 2) but the last one,
+# whose 320 channels only serve the classifier.
+MOBILENET_V2 = (
+    (16, 1),
+    (24, 2),
+    (24, 1),
+    *((32, 2), (32, 1), (32, 1)),
+    *((64, 2), (64, 1), (64, 1), (64, 1)),
+    *((96, 1), (96, 1), (96, 1)),
+    *((160, 2), (160, 1), (160, 1)),
+)
+REFINE_EXPANSION = 3
 
 
-class Separable(nn.Sequential):
+@dataclass(frozen=True)
+class Plan:
     """
-    Depthwise convolution, then pointwise convolution, each with batch norm and ReLU.
+    What differs between the encoders.
 
-    A linear block leaves the second ReLU out. A residual one adds its input where the shapes
-    allow.
+    Attributes
+    ----------
+    blocks : tuple of (int, int)
+        Output channels and stride of each block behind the stem.
+    stem : int
+        Output channels of the first convolution, which is at stride 2.
+    skips : tuple of int
+        Number of the block, from 1, whose output is added after each of the first four decoder
+        stages.
+    decoder : tuple of int
+        Output channels of the decoder's stages, before each upsampling; 0 takes those of the
+        skip, which is then added as it is.
+    refined : int
+        The first so many stages of the decoder begin with an inverted residual.
+    position : int
+        Number of the block whose output the coordinates are added to.
+    position_stride : int
+        Its stride.
+
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        stride: int = 1,
-        *,
-        linear: bool = False,
-        residual: bool = False,
-    ) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, inputs, kernel, stride, kernel // 2, groups=inputs, bias=False),
-            nn.BatchNorm2d(inputs),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(inputs, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.Identity() if linear else nn.ReLU(inplace=True),
-        )
-        self.residual = residual and inputs == outputs and stride == 1
+    blocks: tuple[tuple[int, int], ...]
+    stem: int
+    skips: tuple[int, int, int, int]
+    decoder: tuple[int, int, int, int, int]
+    refined: int
+    position: int
+    position_stride: int
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the features (B, outputs, H / stride, W / stride)."""
-        y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return x + y if self.residual else y
+
+PLANS = {
+    'mobilenet_v1': Plan(MOBILENET_V1, 32, (11, 5, 3, 1), (0, 0, 0, 0, 32), 0, 2, 4),
+    'mobilenet_v2': Plan(MOBILENET_V2, 32, (13, 6, 3, 1), (160, 96, 64, 32, 32), 3, 7, 16),
+}
 
 
 class Position(nn.Sequential):
@@ -105,16 +120,19 @@ class FastDepth(nn.Module):
     Metric depth from one RGB image.
 
     The structure is FastDepth's (MobileNet-v1 encoder, NNConv5 decoder, additive skips) with
-    four differences that make it faster or better at the same size: the head is sub-pixel, a 1x1
+    five differences that make it faster or better at the same size: the head is sub-pixel, a 1x1
     convolution at stride 2 that gives the log depth of all four pixels of its cell (Shi et al.,
-    CVPR 2016); a skip at stride 16 joins the three of the paper; the image coordinates enter at
-    stride 4 through two 1x1 convolutions, which an engine folds to a constant for a fixed size;
-    and `residual` lets it train from random weights.
+    CVPR 2016); a skip at stride 16 joins the three of the paper; the image coordinates enter
+    through two 1x1 convolutions, which an engine folds to a constant for a fixed size; `residual`
+    lets it train from random weights; and the encoder may be MobileNet-v2, whose skips are
+    brought to the channels of the decoder by 1x1 convolutions (Lin et al., CVPR 2017).
 
     Parameters
     ----------
     width : float
         Factor on every channel count; the paper's network is 1.0.
+    encoder : str
+        ``mobilenet_v1`` or ``mobilenet_v2``.
     min_depth, max_depth : float
         Limits of the output in metres.
     focal : float
@@ -125,11 +143,17 @@ class FastDepth(nn.Module):
     stem_kernel, decoder_kernel : int
         Kernel size of the first convolution and of the decoder's depthwise convolutions.
     high_resolution : float
-        Further factor on the channels at stride 2, which take most of the time.
+        Further factor on the channels of MobileNet-v1 at stride 2, which take most of the time.
     residual : bool
         Add the input of an encoder block to its output where the shapes are the same, and end
         decoder blocks without ReLU. The paper's encoder has neither and starts from ImageNet;
         from random weights this one fits its training images about three times as fast.
+        MobileNet-v2 has both in any case.
+
+    Raises
+    ------
+    ModelError
+        If the encoder is not known.
 
     """
 
@@ -137,6 +161,7 @@ class FastDepth(nn.Module):
         self,
         width: float = 0.5,
         *,
+        encoder: str = 'mobilenet_v1',
         min_depth: float = 0.1,
         max_depth: float = 10.0,
         focal: float = 220.0,
@@ -147,8 +172,11 @@ class FastDepth(nn.Module):
         residual: bool = False,
     ) -> None:
         super().__init__()
+        if encoder not in PLANS:
+            raise ModelError(f'encoder must be one of {sorted(PLANS)}, got {encoder!r}')
         self.architecture: dict[str, Any] = {
             'width': width,
+            'encoder': encoder,
             'min_depth': min_depth,
             'max_depth': max_depth,
             'focal': focal,
@@ -163,28 +191,48 @@ class FastDepth(nn.Module):
         def channels(count: float) -> int:
             return max(8, round(count * width / 8) * 8)
 
-        stem = channels(32 * high_resolution)
-        encoder = [channels(count) for count, _ in ENCODER]
-        encoder[0] = channels(ENCODER[0][0] * high_resolution)
-        decoder = [*(encoder[skip - 1] for skip in SKIPS), channels(DECODER[4] * high_resolution)]
+        self.plan = plan = PLANS[encoder]
+        inverted = encoder == 'mobilenet_v2'
+        high = 1.0 if inverted else high_resolution
+        stem = channels(plan.stem * high)
+        counts = [channels(count) for count, _ in plan.blocks]
+        counts[0] = channels(plan.blocks[0][0] * high)
+        skips = [counts[skip - 1] for skip in plan.skips]
+        decoder = [
+            channels(count) if count else skip
+            for count, skip in zip(plan.decoder[:4], skips, strict=True)
+        ]
+        decoder.append(channels(plan.decoder[4] * high))
+        activation = nn.ReLU6 if inverted else nn.ReLU
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, stem_kernel, 2, stem_kernel // 2, bias=False),
             nn.BatchNorm2d(stem),
-            nn.ReLU(inplace=True),
+            activation(inplace=True),
         )
-        self.position = Position(encoder[POSITION_BLOCK - 1]) if coordinates else None
+        self.position = Position(counts[plan.position - 1]) if coordinates else None
+        shapes = zip([stem, *counts[:-1]], counts, plan.blocks, strict=True)
         self.encoder = nn.ModuleList(
-            Separable(inputs, outputs, 3, stride, residual=residual)
-            for inputs, outputs, (_, stride) in zip(
-                [stem, *encoder[:-1]], encoder, ENCODER, strict=True
-            )
+            InvertedResidual(inputs, outputs, 3, stride, expansion=6 if number else 1)
+            if inverted
+            else Separable(inputs, outputs, 3, stride, residual=residual)
+            for number, (inputs, outputs, (_, stride)) in enumerate(shapes)
+        )
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(skip, stage, 1) if count else nn.Identity()
+            for skip, stage, count in zip(skips, decoder[:4], plan.decoder[:4], strict=True)
+        )
+        self.refine = nn.ModuleList(
+            InvertedResidual(inputs, inputs, decoder_kernel, expansion=REFINE_EXPANSION)
+            if stage < plan.refined
+            else nn.Identity()
+            for stage, inputs in enumerate([counts[-1], *decoder[:-1]])
         )
         self.decoder = nn.ModuleList(
-            Separable(inputs, outputs, decoder_kernel, linear=residual)
-            for inputs, outputs in zip([encoder[-1], *decoder[:-1]], decoder, strict=True)
+            Separable(inputs, outputs, decoder_kernel, linear=residual or inverted)
+            for inputs, outputs in zip([counts[-1], *decoder[:-1]], decoder, strict=True)
         )
         self.head = nn.Conv2d(decoder[-1], 4, 1)
-        self.latent_channels = encoder[-1]
+        self.latent_channels = counts[-1]
         self._initialise()
 
     def _initialise(self) -> None:
@@ -214,7 +262,7 @@ class FastDepth(nn.Module):
         log_depth : Tensor, shape (B, H, W)
             ln of metres at the reference focal length.
         latent : Tensor, shape (B, C, H / 32, W / 32)
-            Output of conv13.
+            Output of the encoder's last block.
 
         Raises
         ------
@@ -227,19 +275,24 @@ class FastDepth(nn.Module):
                 f'expected an input of shape (B, 3, H, W) with H and W multiples of {STRIDE}, '
                 f'got {tuple(rgb.shape)}'
             )
+        plan = self.plan
         x = self.stem(rgb)  # (B, C, H / 2, W / 2)
         skips = {}
         for number, block in enumerate(self.encoder, start=1):
             x = block(x)
-            if number == POSITION_BLOCK and self.position is not None:
+            if number == plan.position and self.position is not None:
                 height, width = rgb.shape[2:]
-                x = x + self.position(ray_slopes(height, width, focal or self.focal, x, step=4))
-            if number in SKIPS:
+                slopes = ray_slopes(
+                    height, width, focal or self.focal, x, step=plan.position_stride
+                )
+                x = x + self.position(slopes)
+            if number in plan.skips:
                 skips[number] = x
         latent = x
-        for block, skip in zip(self.decoder[:-1], SKIPS, strict=True):
-            x = F.interpolate(block(x), scale_factor=2.0, mode='nearest') + skips[skip]
-        x = self.head(self.decoder[-1](x))  # (B, 4, H / 2, W / 2)
+        stages = [nn.Sequential(*parts) for parts in zip(self.refine, self.decoder, strict=True)]
+        for stage, lateral, skip in zip(stages[:-1], self.lateral, plan.skips, strict=True):
+            x = F.interpolate(stage(x), scale_factor=2.0, mode='nearest') + lateral(skips[skip])
+        x = self.head(stages[-1](x))  # (B, 4, H / 2, W / 2)
         return F.pixel_shuffle(x.float(), 2)[:, 0], latent
 
     def forward(self, rgb: Tensor, focal: float | None = None) -> tuple[Tensor, Tensor]:

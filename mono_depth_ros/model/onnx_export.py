@@ -16,8 +16,9 @@ from typing import Any
 
 from mono_depth_ros.errors import ModelError
 from mono_depth_ros.manifest import Manifest, METADATA_KEY
+from mono_depth_ros.model.blocks import Block
 from mono_depth_ros.model.checkpoint import write_atomic
-from mono_depth_ros.model.fastdepth import FastDepth, POSITION_BLOCK, Separable, SKIPS
+from mono_depth_ros.model.fastdepth import FastDepth
 import numpy as np
 from numpy.typing import NDArray
 import onnx
@@ -49,13 +50,19 @@ class GraphWriter:
         self.constants.setdefault(name, numpy_helper.from_array(array, name))
         return name
 
-    def separable(self, x: str, name: str, block: nn.Module) -> str:
-        """Add a depthwise and a pointwise convolution."""
-        assert isinstance(block, Separable)
-        y = self.convolution(x, f'{name}.depthwise', block[0], block[1])
-        relu = isinstance(block[5], nn.ReLU)
-        y = self.convolution(y, f'{name}.pointwise', block[3], block[4], relu=relu)
+    def block(self, x: str, name: str, block: nn.Module) -> str:
+        """Add the convolutions of a block."""
+        assert isinstance(block, Block)
+        y, layers = x, list(block)
+        for part in range(0, len(layers), 3):
+            conv, norm, activation = layers[part : part + 3]
+            y = self.convolution(y, f'{name}.{part // 3}', conv, norm, activation)
         return self.add('Add', x, y) if block.residual else y
+
+    def limits(self, x: str, low: float, high: float) -> str:
+        """Add limits on every value."""
+        ends = (self.constant(f'limit_{end}', end) for end in (low, high))
+        return self.add('Clip', x, *ends)
 
     def convolution(
         self,
@@ -63,9 +70,9 @@ class GraphWriter:
         name: str,
         conv: nn.Module,
         norm: nn.Module | None = None,
+        activation: nn.Module | None = None,
         *,
         scale: float = 1.0,
-        relu: bool = True,
     ) -> str:
         """Add a convolution with its batch norm folded in, for inputs multiplied by 1/scale."""
         assert isinstance(conv, nn.Conv2d)
@@ -82,7 +89,9 @@ class GraphWriter:
             pads=[int(p) for p in conv.padding] * 2,
             group=conv.groups,
         )
-        return self.add('Relu', x) if relu else x
+        if isinstance(activation, nn.ReLU6):
+            return self.limits(x, 0.0, 6.0)
+        return self.add('Relu', x) if isinstance(activation, nn.ReLU) else x
 
 
 def folded(
@@ -130,25 +139,24 @@ def build_graph(network: FastDepth) -> GraphWriter:
     graph = GraphWriter()
     x = graph.add('Cast', INPUT, to=TensorProto.FLOAT)
     x = graph.add('Transpose', x, perm=[0, 3, 1, 2])
-    stem = network.stem
-    x = graph.convolution(x, 'stem', stem[0], stem[1], scale=1 / 255)
-    skips = {}
+    x = graph.convolution(x, 'stem', *network.stem, scale=1 / 255)
+    plan, skips = network.plan, {}
     for number, block in enumerate(network.encoder, start=1):
-        x = graph.separable(x, f'conv{number}', block)
-        if number == POSITION_BLOCK and network.position is not None:
-            slopes = _slopes(graph, x, network.focal, step=4)
-            hidden = graph.convolution(slopes, 'position.hidden', network.position[0])
-            x = graph.add(
-                'Add',
-                x,
-                graph.convolution(hidden, 'position.output', network.position[2], relu=False),
-            )
-        if number in SKIPS:
+        x = graph.block(x, f'conv{number}', block)
+        if number == plan.position and network.position is not None:
+            slopes = _slopes(graph, x, network.focal, plan.position_stride)
+            hidden, relu, output = network.position
+            y = graph.convolution(slopes, 'position.hidden', hidden, activation=relu)
+            x = graph.add('Add', x, graph.convolution(y, 'position.output', output))
+        if number in plan.skips:
             skips[number] = x
     scales = graph.constant('scales', np.array([1, 1, 2, 2], np.float32))
-    for number, block in enumerate(network.decoder, start=1):
-        x = graph.separable(x, f'decode{number}', block)
-        if number <= len(SKIPS):
+    for number, block in enumerate(network.decoder):
+        refine = network.refine[number]
+        if isinstance(refine, Block):
+            x = graph.block(x, f'refine{number + 1}', refine)
+        x = graph.block(x, f'decode{number + 1}', block)
+        if number < len(plan.skips):
             x = graph.add(
                 'Resize',
                 x,
@@ -158,12 +166,14 @@ def build_graph(network: FastDepth) -> GraphWriter:
                 coordinate_transformation_mode='asymmetric',
                 nearest_mode='floor',
             )
-            x = graph.add('Add', x, skips[SKIPS[number - 1]])
-    x = graph.convolution(x, 'head', network.head, relu=False)  # (1, 4, h / 2, w / 2)
+            skip, lateral = skips[plan.skips[number]], network.lateral[number]
+            if isinstance(lateral, nn.Conv2d):
+                skip = graph.convolution(skip, f'lateral{number + 1}', lateral)
+            x = graph.add('Add', x, skip)
+    x = graph.convolution(x, 'head', network.head)  # (1, 4, h / 2, w / 2)
     x = graph.add('DepthToSpace', x, blocksize=2, mode='CRD')  # (1, 1, h, w)
     x = graph.add('Exp', x)
-    low = graph.constant('min_depth', network.min_depth)
-    x = graph.add('Clip', x, low, graph.constant('max_depth', network.max_depth))
+    x = graph.limits(x, network.min_depth, network.max_depth)
     graph.add('Squeeze', x, graph.constant('channel', [1]), name=OUTPUT)
     return graph
 

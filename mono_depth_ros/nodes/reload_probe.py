@@ -10,6 +10,7 @@ what either of them makes of that very image: an answer of half an engine would 
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -85,7 +86,8 @@ class ReloadProbe(Node):
         self._image = Image()
         self._publisher = self.create_publisher(Image, 'image_rect', QoSProfile(depth=2))
         self._infos = self.create_publisher(CameraInfo, 'camera_info', 10)
-        self.create_subscription(Image, 'depth/image_rect', self._on_depth, QoSProfile(depth=5))
+        self._promoter = ThreadPoolExecutor(1)
+        self.create_subscription(Image, 'depth/image_rect', self._on_depth, QoSProfile(depth=30))
         self.client = self.create_client(Trigger, '/depth_node/reload_engine')
         self.create_timer(1.0 / rate, self._send)
 
@@ -133,8 +135,11 @@ class ReloadProbe(Node):
 
     def reload(self, version: Version) -> float:
         """Put a version in use and let the node swap it in; return how long that took [s]."""
-        self.store.promote(version)
         self.in_use = ''  # meanwhile both are right
+        # In a thread: the disk must not keep the camera, or the images that come back, waiting.
+        promoted = self._promoter.submit(self.store.promote, version)
+        self.spin_until(promoted.done, ANSWER_LIMIT_S)
+        promoted.result()
         started = time.monotonic()
         answer: Future = self.client.call_async(Trigger.Request())
         if not self.spin_until(answer.done, ANSWER_LIMIT_S) or not answer.result().success:

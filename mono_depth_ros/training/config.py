@@ -66,10 +66,18 @@ class PretrainConfig:
         Seed of the scenes, the initial weights, the order and the augmentation.
     start : str
         Folder of weights to start from; empty for random ones.
+    encoder : str
+        ``mobilenet_v1`` or ``mobilenet_v2``.
     width, high_resolution : float
         Channel factors of the network.
     residual : bool
-        Residual encoder blocks, which training from random weights needs.
+        Residual encoder blocks, which training MobileNet-v1 from random weights needs.
+    frozen_blocks : int
+        So many encoder blocks, and the stem, keep the weights that they start from.
+    encoder_rate : float
+        Factor on the learning rate for the rest of the encoder.
+    frozen_statistics : bool
+        The batch norms of the encoder keep the statistics that they start from.
     input_size : tuple of int
         (height, width) at which the network is deployed [px].
     focal : float
@@ -114,9 +122,13 @@ class PretrainConfig:
     render_sizes: tuple[tuple[int, int], ...] = ((192, 256),)
     seed: int = 0
     start: str = ''
+    encoder: str = 'mobilenet_v1'
     width: float = 0.5
     high_resolution: float = 0.5
     residual: bool = True
+    frozen_blocks: int = 0
+    encoder_rate: float = 1.0
+    frozen_statistics: bool = False
     input_size: tuple[int, int] = (192, 256)
     focal: float = 220.0
     min_depth: float = 0.1

@@ -141,7 +141,10 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
         min(max(0, trainer.done - start), phase.steps) * phase.batch
         for start, phase in zip(_starts(config), config.phases, strict=True)
     )
-    origin = f'the weights in {Path(config.start).name}' if config.start else 'random weights'
+    origin = 'random weights'
+    if config.start:
+        start = Manifest.from_json((Path(config.start) / MANIFEST).read_text())
+        origin = f'{start.name} {start.version} ({start.source})'
     return Manifest(
         name=config.name,
         version=str(trainer.done),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 from mono_depth_ros.errors import ModelError
 from mono_depth_ros.model.checkpoint import load_network, load_training_state, save_training_state
@@ -46,6 +45,7 @@ def build_network(config: PretrainConfig) -> FastDepth:
         torch.manual_seed(config.seed)
         return FastDepth(
             config.width,
+            encoder=config.encoder,
             min_depth=config.min_depth,
             max_depth=config.headroom * config.max_depth,
             focal=config.focal,
@@ -74,12 +74,32 @@ def start_from(network: FastDepth, folder: Path) -> None:
         network.head.bias += math.log(network.max_depth / source.max_depth)
 
 
-def build_optimiser(network: nn.Module, config: PretrainConfig) -> torch.optim.Optimizer:
-    """AdamW; norms, biases and depthwise kernels do not decay."""
-    decayed = [p for p in network.parameters() if p.ndim == 4 and p.shape[1] > 1]
-    kept = [p for p in network.parameters() if not (p.ndim == 4 and p.shape[1] > 1)]
-    groups: list[dict[str, Any]] = [{'params': decayed}, {'params': kept, 'weight_decay': 0.0}]
-    return torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
+def frozen_parts(network: FastDepth, config: PretrainConfig) -> list[nn.Module]:
+    """Return the parts of the encoder that keep the weights they start from."""
+    if config.frozen_blocks == 0:
+        return []
+    return [network.stem, *network.encoder[: config.frozen_blocks]]
+
+
+def build_optimiser(network: FastDepth, config: PretrainConfig) -> torch.optim.Optimizer:
+    """AdamW; norms, biases and depthwise kernels do not decay; ``share`` is on the step size."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, weight in network.named_parameters():
+        if weight.requires_grad:
+            encodes = name.startswith(('stem.', 'encoder.'))
+            decays = weight.ndim == 4 and weight.shape[1] > 1
+            groups.setdefault((encodes, decays), []).append(weight)
+    return torch.optim.AdamW(
+        [
+            {
+                'params': weights,
+                'weight_decay': config.weight_decay if decays else 0.0,
+                'share': config.encoder_rate if encodes else 1.0,
+            }
+            for (encodes, decays), weights in groups.items()
+        ],
+        config.learning_rate,
+    )
 
 
 class Trainer:
@@ -104,6 +124,8 @@ class Trainer:
         self.network = build_network(config)
         if config.start:
             start_from(self.network, Path(config.start))
+        for part in frozen_parts(self.network, config):
+            part.requires_grad_(False)
         self.network.to(self.workers.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module = self.workers.wrap(LossModule(self.network, config))
@@ -131,8 +153,8 @@ class Trainer:
         device = self.workers.device
         rate = self.config.learning_rate_at(self.done)
         for group in self.optimiser.param_groups:
-            group['lr'] = rate
-        self.module.train()
+            group['lr'] = rate * group['share']
+        self._set_modes()
         self.optimiser.zero_grad(set_to_none=True)
         statistics = self._buffers()
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == 'cuda'):
@@ -152,6 +174,15 @@ class Trainer:
         else:
             self._skip(statistics)
         return {'loss': loss.item(), 'gradient': norm.item(), 'rate': rate}
+
+    def _set_modes(self) -> None:
+        """Let batch norms normalise with the batch where they are to learn its statistics."""
+        self.module.train()
+        kept = frozen_parts(self.network, self.config)
+        if self.config.frozen_statistics:
+            kept = [self.network.stem, self.network.encoder]
+        for part in kept:
+            part.eval()
 
     def _buffers(self) -> list[Tensor]:
         """Copy the batch statistics, which the forward pass changes before the loss is known."""

@@ -6,14 +6,14 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.errors import ShapeError
+from mono_depth_ros.errors import ModelError, ShapeError
 from mono_depth_ros.model.fastdepth import FastDepth, ray_slopes
 
 
-@pytest.fixture(scope='module')
-def network():
+@pytest.fixture(scope='module', params=['mobilenet_v1', 'mobilenet_v2'])
+def network(request):
     torch.manual_seed(0)
-    return FastDepth(0.25).eval()
+    return FastDepth(0.25, encoder=request.param).eval()
 
 
 @pytest.mark.parametrize('size', [(32, 32), (64, 96), (96, 320)])
@@ -28,6 +28,21 @@ def test_the_full_width_network_has_the_size_of_the_paper():
     count = sum(p.numel() for p in FastDepth(1.0, coordinates=False).parameters())
 
     assert count == pytest.approx(3.96e6, rel=0.02)
+
+
+def test_mobilenet_v2_has_the_size_of_its_paper_without_the_last_bottleneck():
+    encoder = FastDepth(1.0, encoder='mobilenet_v2').encoder
+    table = [(n, c, s) for n, c, s in [(1, 16, 1), (2, 24, 2), (3, 32, 2), (4, 64, 2)]]
+    table += [(3, 96, 1), (3, 160, 2)]
+
+    assert len(encoder) == sum(n for n, _, _ in table)
+    # 3.4 M with classifier (1.281 M), last convolution (.412 M), last bottleneck (.474 M) and stem
+    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(1.336e6, rel=0.01)
+
+
+def test_an_unknown_encoder_is_refused():
+    with pytest.raises(ModelError, match="'resnet'"):
+        FastDepth(encoder='resnet')
 
 
 def test_depth_stays_within_its_limits(network):

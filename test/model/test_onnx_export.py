@@ -30,10 +30,12 @@ def trained_looking_network(**settings):
     return network.eval()
 
 
-@pytest.fixture(scope='module', params=[False, True], ids=['plain', 'residual'])
+@pytest.fixture(
+    scope='module', params=[{}, {'residual': True}, {'encoder': 'mobilenet_v2'}], ids=str
+)
 def exported(request, tmp_path_factory):
     path = tmp_path_factory.mktemp('export') / 'model.onnx'
-    network = trained_looking_network(residual=request.param)
+    network = trained_looking_network(**request.param)
     export_onnx(network, MANIFEST, path)
     return network, path
 

@@ -232,3 +232,38 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
 
     assert done.returncode == 0, done.stderr[-2000:]
     assert load_training_state(tmp_path / 'run' / 'training.pt')['done'] == 3
+
+
+def test_what_is_frozen_keeps_the_weights_it_starts_from(tmp_path, pool_root):
+    config = replace(CONFIG, encoder='mobilenet_v2', frozen_blocks=7, frozen_statistics=True)
+    trainer = Trainer(config, SamplePool(pool_root, ('indoor',)))
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+
+    for step in range(2):
+        trainer.step(training_batch(trainer.pool, config, step))
+
+    moved = {
+        name
+        for name, value in trainer.network.state_dict().items()
+        if not torch.equal(value, before[name]) and 'num_batches' not in name
+    }
+    kept = ('stem.', *(f'encoder.{number}.' for number in range(7)))
+    assert not [name for name in moved if name.startswith(kept)]
+    assert not [name for name in moved if name.startswith('encoder.') and 'running' in name]
+    assert {'encoder.7.0.weight', 'decoder.0.1.running_mean', 'head.bias'} <= moved
+
+
+def test_the_encoder_may_learn_more_slowly(pool_root):
+    config = replace(CONFIG, encoder_rate=0.1)
+    trainer = Trainer(config, SamplePool(pool_root, ('indoor',)))
+    trainer.step(training_batch(trainer.pool, config, 0))
+
+    rates = {
+        id(weight): group['lr']
+        for group in trainer.optimiser.param_groups
+        for weight in group['params']
+    }
+    network = trainer.network
+    assert rates[id(network.encoder[3][0].weight)] == pytest.approx(
+        0.1 * rates[id(network.head.weight)]
+    )
