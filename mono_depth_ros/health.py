@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 # Pixels of an image that are looked at.
 SAMPLES = 1024
-# Images are compared at this period [s]; all of them while the last comparison looks bad.
-PERIOD_S = 0.5
+# Images are compared at this period [s]; all of them while the last comparison looks bad, and at
+# the shorter one if it was only slow: on a busy machine that is no fault, and would become one.
+PERIOD_S, SLOW_PERIOD_S = 0.5, 0.1
 # So many bad comparisons in a row, or images that only the network before answers, are an alarm.
 STRIKES = 3
 # Less of the image may have depth than before by this share.
@@ -160,8 +161,10 @@ class HealthWatch:
             self.alarm = problem
         else:
             self.alarm = self._judge_times()
-        if problem or is_slow(new_s, old_s):
+        if problem:
             self._next = now_s  # look closely
+        elif is_slow(new_s, old_s):
+            self._next = now_s + SLOW_PERIOD_S
 
     def _judge(self, new: Look, old: Look) -> str:
         """Say what is wrong with depth, given other depth of the same image."""

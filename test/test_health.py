@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The health watch, on sequences of what two networks make of the same images."""
 
-from itertools import count
+from itertools import count, cycle
 import math
 import random
 import re
@@ -10,7 +10,7 @@ import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mono_depth_ros.health import accepted_shift, HealthWatch, Look, look_at
+from mono_depth_ros.health import accepted_shift, HealthWatch, Look, look_at, SLOW_PERIOD_S
 import numpy as np
 import pytest
 
@@ -167,6 +167,16 @@ def test_a_slow_network_is_an_alarm():
 
     assert watch.alarm == 'it is slow: 25.0 ms an image, the network before takes 6.0 ms'
     assert shown * PERIOD < 4.0
+
+
+def test_a_slow_moment_does_not_make_the_machine_busier():
+    watch = HealthWatch(3.0)
+    times = cycle([(0.025, 0.006), (0.025, 0.006), (0.006, 0.006)])
+
+    play(watch, [room()] * 90, lambda depth: depth, times=lambda: next(times))
+
+    assert watch.alarm == ''
+    assert watch.compared <= 3.0 / SLOW_PERIOD_S
 
 
 @pytest.mark.parametrize('seed', range(50))
