@@ -118,7 +118,7 @@ class GateConfig(Config):
         0.05, 'Largest relative rise of abs_rel on held-out source images', minimum=0.0
     )
     max_median_ratio: float = setting(
-        1.03, 'Largest factor between both median depths, unless metric points agree', minimum=1.0
+        1.1, 'Largest factor between both median depths, unless metric points agree', minimum=1.0
     )
     min_rank_correlation: float = setting(
         0.9, 'Least Spearman correlation between both depths', minimum=-1.0, maximum=1.0

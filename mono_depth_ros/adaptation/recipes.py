@@ -121,7 +121,7 @@ _PAPER = Recipe(
 RECIPES = {
     'none': Recipe(),
     'bn': Recipe(bn_weight=0.3, keeps_scale=False),
-    'replay': Recipe(steps=200, learning_rate=1e-4, replay=1.0),
+    'replay': Recipe(steps=200, learning_rate=1e-4, trains='decoder', replay=1.0),
     'paper': _PAPER,
     'lean': Recipe(
         steps=200,
@@ -137,15 +137,22 @@ RECIPES = {
         ramp=50,
     ),
     'consistency': Recipe(
-        steps=150, learning_rate=2e-4, warm_up=20, decays=True, replay=1.0, consistency=1.0
+        steps=150,
+        learning_rate=1e-3,
+        warm_up=20,
+        decays=True,
+        trains='decoder',
+        replay=1.0,
+        consistency=1.0,
     ),
     'auto': Recipe(
         steps=100,
-        learning_rate=5e-4,
+        learning_rate=1e-3,
         warm_up=20,
         decays=True,
+        trains='decoder',
         replay=1.0,
-        recall=0.3,
+        recall=0.5,
         consistency=0.3,
         structure=1.0,
         scale=1.0,
