@@ -146,7 +146,7 @@ RECIPES = {
         consistency=1.0,
     ),
     'auto': Recipe(
-        steps=100,
+        steps=60,
         learning_rate=1e-3,
         warm_up=20,
         decays=True,
