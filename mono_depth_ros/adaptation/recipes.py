@@ -147,7 +147,7 @@ RECIPES = {
     ),
     'auto': Recipe(
         steps=60,
-        learning_rate=1e-3,
+        learning_rate=7e-4,
         warm_up=20,
         decays=True,
         trains='decoder',
