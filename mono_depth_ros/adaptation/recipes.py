@@ -159,7 +159,9 @@ RECIPES = {
     ),
 }
 # What changes with an anchor, and out of doors (virtual KITTI to KITTI in the paper).
-ANCHORED: dict[str, dict[str, Any]] = {'auto': {'anchor': 1.0, 'scale': 0.0}}
+ANCHORED: dict[str, dict[str, Any]] = {
+    'auto': {'anchor': 1.0, 'scale': 0.0, 'learning_rate': 1e-3}
+}
 OUTDOORS: dict[str, dict[str, Any]] = {
     'paper': {'optimiser': 'sgd', 'learning_rate': 1e-5, 'momentum': 0.9},
 }

@@ -56,7 +56,10 @@ class GraphWriter:
         y, layers = x, list(block)
         for part in range(0, len(layers), 3):
             conv, norm, activation = layers[part : part + 3]
-            y = self.convolution(y, f'{name}.{part // 3}', conv, norm, activation)
+            kind = 'pointwise' if part else 'expand'
+            if isinstance(conv, nn.Conv2d) and conv.groups > 1:
+                kind = 'depthwise'
+            y = self.convolution(y, f'{name}.{kind}', conv, norm, activation)
         return self.add('Add', x, y) if block.residual else y
 
     def limits(self, x: str, low: float, high: float) -> str:
