@@ -13,6 +13,8 @@ from typing import Any
 from mono_depth_ros.errors import ConfigError
 import yaml
 
+LOSSES = ('l1_log', 'relative', 'silog')
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -98,7 +100,7 @@ class PretrainConfig:
     clip : float
         Largest norm of the gradient.
     loss : str
-        Data term: ``l1_log`` or ``silog``.
+        Data term: ``l1_log``, ``relative`` or ``silog``.
     gradient_weight : float
         Weight of the gradient term.
     far_weight : float
@@ -165,8 +167,8 @@ class PretrainConfig:
             for phase in self.phases
         )
         object.__setattr__(self, 'phases', phases)
-        if self.loss not in ('l1_log', 'silog'):
-            raise ConfigError(f"loss must be 'l1_log' or 'silog', got {self.loss!r}")
+        if self.loss not in LOSSES:
+            raise ConfigError(f'loss must be one of {LOSSES}, got {self.loss!r}')
         if not 0 < self.min_depth < self.max_depth or self.headroom < 1:
             raise ConfigError('need 0 < min_depth < max_depth and headroom >= 1')
         if not 0 <= self.ema < 1 or not 0 <= self.decay_fraction <= 1:

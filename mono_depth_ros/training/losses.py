@@ -9,6 +9,8 @@ Every loss is computed for each image and then averaged over the images that hav
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -59,6 +61,17 @@ def log_residual(log_depth: Tensor, label: Tensor, weight: Tensor, max_depth: fl
 def l1_log_loss(residual: Tensor, weight: Tensor) -> Tensor:
     """Mean absolute log residual."""
     return _mean_of_images(_weighted_mean(residual.abs(), weight), weight)
+
+
+def relative_loss(residual: Tensor, weight: Tensor, limit: float = 1.5) -> Tensor:
+    """
+    Mean ``|d - d*| / d*``, straight on from ``limit`` of the log residual.
+
+    It makes a near thing that is taken for far the worst of errors, as abs_rel and robots do.
+    """
+    over = (residual - limit).clamp(min=0)
+    relative = (residual - over).exp() - 1 + math.exp(limit) * over
+    return _mean_of_images(_weighted_mean(relative.abs(), weight), weight)
 
 
 def silog_loss(residual: Tensor, weight: Tensor, variance_focus: float = 0.85) -> Tensor:

@@ -15,12 +15,19 @@ from mono_depth_ros.training.average import WeightAverage
 from mono_depth_ros.training.batches import Batch
 from mono_depth_ros.training.config import PretrainConfig
 from mono_depth_ros.training.distributed import Workers
-from mono_depth_ros.training.losses import gradient_loss, l1_log_loss, log_residual, silog_loss
+from mono_depth_ros.training.losses import (
+    gradient_loss,
+    l1_log_loss,
+    log_residual,
+    relative_loss,
+    silog_loss,
+)
 import torch
 from torch import nn, Tensor
 
 # A run whose last updates were all skipped has diverged; going on would only burn time.
 MAX_SKIPPED_IN_A_ROW = 100
+DATA_TERMS = {'l1_log': l1_log_loss, 'relative': relative_loss, 'silog': silog_loss}
 
 
 class LossModule(nn.Module):
@@ -34,8 +41,7 @@ class LossModule(nn.Module):
         """Return the training loss of a batch."""
         log_depth, _ = self.network.log_depth(rgb, focal)
         residual = log_residual(log_depth.float(), label, weight, self.network.max_depth)
-        data = l1_log_loss if self.config.loss == 'l1_log' else silog_loss
-        loss = data(residual, weight)
+        loss = DATA_TERMS[self.config.loss](residual, weight)
         return loss + self.config.gradient_weight * gradient_loss(residual, weight)
 
 

@@ -12,6 +12,7 @@ from mono_depth_ros.training.losses import (
     gradient_loss,
     l1_log_loss,
     log_residual,
+    relative_loss,
     normalise_shift_scale,
     scale_shift_invariant_loss,
     silog_loss,
@@ -20,6 +21,14 @@ from mono_depth_ros.training.losses import (
 
 def row(*values):
     return torch.tensor([[values]], dtype=torch.float64)  # (1, 1, W)
+
+
+def test_the_relative_loss_is_abs_rel_and_goes_straight_on_from_its_limit():
+    residual = row(math.log(3.0), math.log(0.25))
+
+    assert relative_loss(residual, row(1, 1)).item() == pytest.approx((2.0 + 0.75) / 2)
+    far = relative_loss(row(3.5), row(1), limit=1.5).item()
+    assert far == pytest.approx(math.exp(1.5) - 1 + 2 * math.exp(1.5), rel=1e-5)
 
 
 def test_the_residual_is_the_log_ratio():
