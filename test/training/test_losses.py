@@ -12,8 +12,8 @@ from mono_depth_ros.training.losses import (
     gradient_loss,
     l1_log_loss,
     log_residual,
-    relative_loss,
     normalise_shift_scale,
+    relative_loss,
     scale_shift_invariant_loss,
     silog_loss,
 )
