@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 import itertools
+import math
 
-from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM, Scene
+from mono_depth_ros.source.scene import BOX, ELLIPSOID, FOLIAGE, FRUSTUM, Scene
 from mono_depth_ros.source.viewpoint import Viewpoint
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,12 @@ _EDGES = np.array([
     (a, b)
     for a, b in itertools.combinations(range(8), 2)
     if bin(a ^ b).count('1') == 1
+])  # fmt: skip
+# Direction times frequency, and phase, of the waves that cut holes: no two have a common period,
+# and the size of a hole grows with the thing, so that far ones are no finer than a pixel.
+_WAVES = torch.tensor([
+    [5.1, 1.3, -2.2, 0.3], [-2.9, 5.7, 1.9, 1.7], [1.7, -3.3, 6.1, 4.1],
+    [7.9, 4.3, 3.7, 2.9], [-4.7, 6.3, -6.9, 5.3], [3.1, -8.9, -5.9, 0.9],
 ])  # fmt: skip
 _CORNERS = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 
@@ -194,7 +201,7 @@ def interval(
     half = half[:, :, None]
     if kind == BOX:
         return box_interval(o, d, half)
-    if kind == ELLIPSOID:
+    if kind in (ELLIPSOID, FOLIAGE):
         return ellipsoid_interval(o, d, half)
     return frustum_interval(o, d, half, taper[:, None])
 
@@ -262,7 +269,7 @@ def cast(g: Geometry, *, antialias: bool) -> tuple[Tensor, Tensor, Tensor]:
     depth = torch.full((rays.shape[0], rays.shape[2]), torch.inf, device=device)
     prim = torch.full(depth.shape, -1, dtype=torch.int64, device=device)
     near = to_device(g.near, device)
-    for kind in (BOX, FRUSTUM, ELLIPSOID):
+    for kind in (BOX, FRUSTUM, ELLIPSOID, FOLIAGE):
         masks, lists = [], []
         for start, end in itertools.pairwise(g.first):
             mine = (g.kind[start:end] == kind) & np.isfinite(g.near[start:end])
@@ -289,7 +296,33 @@ def _enter(g: Geometry, kind: int, n: Tensor, rays: Tensor) -> Tensor:
     d = torch.addcmul(turn[:, :, 2:3], turn[:, :, 0:1], rays[:, 0:1])
     d.addcmul_(turn[:, :, 1:2], rays[:, 1:2])  # (m, 3, S)
     enter, leave = interval(kind, g.origin[n][:, :, None], d, g.half[n], g.taper[n])
+    if kind == FOLIAGE:
+        return _first_leaf(g.origin[n], d, g.half[n], g.taper[n], (enter, leave))
     return torch.where((enter < leave) & (enter > NEAR), enter, torch.inf)
+
+
+def _first_leaf(
+    o: Tensor, d: Tensor, half: Tensor, holes: Tensor, crossings: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Return the first of two crossings (m, S) of ellipsoids that is no hole, else inf."""
+    first = torch.full_like(crossings[0], torch.inf)
+    # The far side, too: through a hole one sees the leaves behind.
+    for depth in reversed(crossings):
+        place = (o[:, :, None] + d * depth.nan_to_num(posinf=0.0)[:, None]) / half[:, :, None]
+        leaf = (depth > NEAR) & is_leaf(place, holes[:, None])
+        first = torch.where(leaf & (crossings[0] < crossings[1]), depth, first)
+    return first
+
+
+def is_leaf(place: Tensor, holes: Tensor) -> Tensor:
+    """Say where unit spheres, at (m, 3, S), have leaves: all but a share `holes` (m, 1)."""
+    waves = _WAVES.to(place.device)
+    total = torch.zeros_like(place[:, 0])
+    for x, y, z, shift in waves.unbind(0):
+        total += torch.sin(x * place[:, 0] + y * place[:, 1] + z * place[:, 2] + shift)
+    # The sum of so many sines is nearly normal, with this deviation.
+    spread = math.sqrt(len(_WAVES) / 2)
+    return total > spread * math.sqrt(2) * torch.erfinv((2 * holes - 1).clamp(max=0.999))
 
 
 def _cast_kind(

@@ -60,13 +60,19 @@ def _build(draw: Draw, domain: str, config: WorldConfig) -> tuple[Scene, bool]:
     return make(draw, config), outdoor
 
 
+def _sensor(draw: Draw, size: tuple[int, int], config: WorldConfig, *, outdoor: bool) -> Sensor:
+    # Daylight lets a camera expose for half as long, and close its aperture.
+    width = size[1] // 2 if outdoor else size[1]
+    return draw_sensor(draw, width) if config.imaging else Sensor()
+
+
 def _sample(
     seed: int, index: int, size: tuple[int, int], domain: str, config: WorldConfig
 ) -> _Sample:
     draw = Draw(seed, index, DOMAINS.index(domain))
     scene, outdoor = _build(draw, domain, config)
     view = choose_viewpoint(draw, scene, size, config, outdoor=outdoor)
-    sensor = draw_sensor(draw, size[1]) if config.imaging else Sensor()
+    sensor = _sensor(draw, size, config, outdoor=outdoor)
     return _Sample(scene, view, sensor, draw.integer(0, 2**62))
 
 
@@ -206,7 +212,7 @@ def render_sequence(
     draw = Draw(seed, 0, DOMAINS.index(domain), 1)
     scene, outdoor = _build(draw, domain, config)
     start = choose_viewpoint(draw, scene, size, config, outdoor=outdoor)
-    sensor = draw_sensor(draw, size[1]) if config.imaging else Sensor()
+    sensor = _sensor(draw, size, config, outdoor=outdoor)
     noise = draw.integer(0, 2**60)
     camera = PinholeCamera(
         fx=start.focal,

@@ -11,7 +11,7 @@ from mono_depth_ros.source.semantics import Semantic
 import numpy as np
 from numpy.typing import NDArray
 
-BOX, ELLIPSOID, FRUSTUM = range(3)
+BOX, ELLIPSOID, FRUSTUM, FOLIAGE = range(4)
 Array = NDArray[np.float64]
 
 
@@ -58,7 +58,11 @@ class Lighting:
 
 @dataclass(frozen=True)
 class Scene:
-    """N primitives; `half` is the half-size of a box, the radii of an ellipsoid or frustum."""
+    """
+    N primitives; `half` is the half-size of a box, the radii of an ellipsoid or frustum.
+
+    Foliage is an ellipsoid with holes, whose share of its surface stands in `taper`.
+    """
 
     kind: NDArray[np.uint8]  # (N,)
     centre: Array  # (N, 3)
@@ -72,6 +76,7 @@ class Scene:
     lighting: Lighting
     ground: tuple[float, float, float, float] = (-1.0, -1.0, 1.0, 1.0)  # x0 y0 x1 y1, walkable
     targets: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (K, 3) worth looking at
+    lanes: tuple[float, float] | None = None  # y0 y1 of a road along x
 
 
 def rotation_matrices(angles: Array) -> Array:
@@ -171,6 +176,21 @@ class Builder:
         half = (size[0] / 2, size[1] / 2, size[2] / 2)
         self._add(ELLIPSOID, foot, half, material, semantic, (yaw, pitch, roll))
 
+    def foliage(
+        self,
+        foot: tuple[float, float, float],
+        size: tuple[float, float, float],
+        material: int,
+        *,
+        holes: float = 0.4,
+        yaw: float = 0.0,
+        pitch: float = 0.0,
+    ) -> None:
+        """Add an ellipsoid of leaves of full `size`; `holes` is the share of it one sees through."""
+        half = (size[0] / 2, size[1] / 2, size[2] / 2)
+        angles = (yaw, pitch, 0.0)
+        self._add(FOLIAGE, foot, half, material, Semantic.VEGETATION, angles, holes)
+
     def frustum(
         self,
         foot: tuple[float, float, float],
@@ -196,7 +216,12 @@ class Builder:
         self._taken.append((x, y, radius))
         return True
 
-    def build(self, lighting: Lighting, ground: tuple[float, float, float, float]) -> Scene:
+    def build(
+        self,
+        lighting: Lighting,
+        ground: tuple[float, float, float, float],
+        lanes: tuple[float, float] | None = None,
+    ) -> Scene:
         """Return the scene collected so far."""
         rows = np.array(self._rows, dtype=np.float64)
         return Scene(
@@ -211,5 +236,6 @@ class Builder:
             materials=np.array(self.materials.rows, dtype=np.float64),
             lighting=lighting,
             ground=ground,
+            lanes=lanes,
             targets=np.array(self.targets, dtype=np.float64).reshape(-1, 3),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import functools
 
 from mono_depth_ros.source.casting import Geometry
-from mono_depth_ros.source.scene import BOX, ELLIPSOID
+from mono_depth_ros.source.scene import BOX, FRUSTUM
 from mono_depth_ros.source.textures import texture_bank, TEXTURE_COUNT, TEXTURE_SIZE
 import numpy as np
 import torch
@@ -87,8 +87,8 @@ def surface(shape: Tensor, depth: Tensor, rays: Tensor) -> Surface:
         reach = (part[0].square() + part[1].square()).sqrt()
         on_cap = 1 - part[2].abs() < (radius - reach).abs()
         frustum = torch.where(on_cap, cap, rim)
-        is_ellipsoid = shape[KIND].flatten()[curved] == ELLIPSOID
-        normal = torch.where(is_ellipsoid, slope, frustum)
+        is_frustum = shape[KIND].flatten()[curved] == FRUSTUM
+        normal = torch.where(is_frustum, frustum, slope)
         flat[:, curved] = normal / normal.norm(dim=0).clamp(min=1e-9)
     camera = torch.addcmul(turn[0] * n[0], turn[1], n[1]).addcmul_(turn[2], n[2])
     camera.mul_(1 - 2 * (dot(camera, point) > 0).float())

@@ -127,6 +127,8 @@ def _pose_street(
         return position, (yaw, 0.03, 0.0), False
     if kind < 0.6:  # on a car
         position[2] = draw.uniform(1.2, 2.2)
+        if scene.lanes is not None:
+            position[1] = draw.uniform(*scene.lanes)
         return position, (yaw, draw.normal(0.05), draw.normal(0.015)), False
     if kind < 0.75:  # a small robot
         position[2] = draw.uniform(0.2, 1.0)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import itertools
 
 from mono_depth_ros.source.casting import box_interval, Geometry, interval, TILE
-from mono_depth_ros.source.scene import BOX, ELLIPSOID, FRUSTUM
+from mono_depth_ros.source.scene import BOX, ELLIPSOID, FOLIAGE, FRUSTUM
 from mono_depth_ros.source.surface import halfway, shape_table, surface
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
@@ -156,7 +157,7 @@ def _lit(g: Geometry, points: _Points, light: Tensor, radius: Tensor, keep: Tens
     distance = (g.turn.transpose(1, 2) @ g.origin[:, :, None]).norm(dim=1)[:, 0]
     keep = keep & (g.half.norm(dim=1) > _SMALLEST * distance)
     for rows, prims in _candidates(g, points, centre, extent, light - centre, keep):
-        for kind in (BOX, ELLIPSOID, FRUSTUM):
+        for kind in (BOX, ELLIPSOID, FRUSTUM, FOLIAGE):
             mine = torch.nonzero(kinds[prims] == kind)[:, 0]
             if not len(mine):
                 continue
@@ -179,7 +180,7 @@ def _openness(g: Geometry, points: _Points, radius: Tensor) -> Tensor:
     centre, extent = _bounds(above, points.known)
     # A little less than the radius leaves out the surface itself, which takes nothing away.
     extent = torch.where(extent < 0, extent, extent + 0.97 * radius[:, None])
-    round_ = torch.from_numpy(g.kind == ELLIPSOID).to(radius.device)
+    round_ = torch.from_numpy(np.isin(g.kind, (ELLIPSOID, FOLIAGE))).to(radius.device)
     keep = torch.ones_like(round_)
     for r, n in _candidates(g, points, centre, extent, None, keep):
         p = _turned(g.turn[n], above[r]).add_(g.origin[n][:, :, None])

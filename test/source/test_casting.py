@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from mono_depth_ros.source.casting import is_leaf
 from mono_depth_ros.source.draw import Draw
 from mono_depth_ros.source.renderer import render
 from mono_depth_ros.source.scene import Builder, Light, Lighting, Scene, WorldConfig
@@ -93,6 +94,49 @@ def test_the_depth_of_a_sphere_solves_the_quadratic(builder):
     np.testing.assert_array_equal(np.isfinite(depth[clear]), gap[clear] > 0)
     np.testing.assert_allclose(depth[clear & (gap > 0)], expected[clear & (gap > 0)], rtol=1e-4)
     assert (semantics[np.isfinite(depth)] == Semantic.OTHER).all()
+
+
+def test_foliage_is_an_ellipsoid_with_holes_through_which_its_far_side_is_seen(builder):
+    place, size = (4.0, 0.0, 0.0), (2.0, 2.0, 2.0)
+    builder.foliage(place, size, builder.materials.new('foliage'), holes=0.5)
+
+    depth, semantics = labels(builder, ahead())
+
+    x, y = rays()
+    centre = 4.0
+    a = x**2 + y**2 + 1
+    gap = centre**2 - a * (centre**2 - 1.0)
+    root = np.sqrt(np.maximum(gap, 0))
+    near, far = (centre - root) / a, (centre + root) / a
+    on_near, on_far = np.isclose(depth, near, rtol=1e-4), np.isclose(depth, far, rtol=1e-4)
+    inside = gap > 0.01
+    through = np.isinf(depth)
+    assert (on_near | on_far | through)[inside].all()
+    assert through[gap < -0.01].all()
+    assert all(some[inside].mean() > 0.05 for some in (on_near, on_far, through))
+    assert (semantics[~through] == Semantic.VEGETATION).all()
+
+
+@pytest.mark.parametrize('holes', [0.1, 0.3, 0.6, 0.9])
+def test_the_holes_of_foliage_take_their_share_of_it(holes):
+    direction = torch.randn((1, 3, 20_000), generator=torch.Generator().manual_seed(0))
+    sphere = direction / direction.norm(dim=1, keepdim=True)
+
+    leaf = is_leaf(sphere, torch.tensor([[holes]]))
+
+    assert 1 - leaf.float().mean().item() == pytest.approx(holes, abs=0.08)
+
+
+def test_foliage_without_holes_is_an_ellipsoid(builder):
+    material = builder.materials.new('foliage')
+    other = Builder(Draw(0), WorldConfig(texture=False))
+    other.materials.new('foliage')
+    builder.foliage((4.0, 0.5, 0.2), (2.0, 1.0, 1.5), material, holes=0.0, yaw=0.3)
+    other.ellipsoid((4.0, 0.5, 0.2), (2.0, 1.0, 1.5), material, yaw=0.3)
+
+    depth, expected = labels(builder, ahead())[0], labels(other, ahead())[0]
+
+    np.testing.assert_allclose(depth, expected, rtol=1e-5)
 
 
 def test_the_depth_of_a_cylinder_is_that_of_its_side(builder):
