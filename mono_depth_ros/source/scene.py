@@ -186,7 +186,7 @@ class Builder:
         yaw: float = 0.0,
         pitch: float = 0.0,
     ) -> None:
-        """Add an ellipsoid of leaves of full `size`; `holes` is the share of it one sees through."""
+        """Add an ellipsoid of leaves of full `size`, a share `holes` of which is none."""
         half = (size[0] / 2, size[1] / 2, size[2] / 2)
         angles = (yaw, pitch, 0.0)
         self._add(FOLIAGE, foot, half, material, Semantic.VEGETATION, angles, holes)
