@@ -3,9 +3,10 @@
 """
 Ask what of the procedural world matters: ``ablate_world.py OUTPUT [RGBD_FOLDER...]``.
 
-Every variant leaves one kind of variation out of the rendered scenes, trains one small network on
-them from the same random weights with the same budget, and is scored on held-out scenes of the
-full world and on real images. A run that was stopped goes on.
+Every variant leaves one kind of variation out of the rendered scenes, or is a smaller number of
+full ones. It trains the decoder of one network from the same random weights, on the same frozen
+encoder (`--start`), with the same budget, and is scored on held-out scenes of the full world and
+on real images. A run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import numpy as np
 import torch
 
 VARIANTS = ('full', 'texture', 'lighting', 'camera', 'clutter', 'imaging')
-SIZE, SCALE, SHARD = (96, 128), 0.5, 64
+SIZE, SCALE, SHARD = (144, 192), 0.75, 32
 
 
 def render(folder: Path, variant: str, scenes: int, domain: str) -> None:
@@ -39,7 +40,7 @@ def render(folder: Path, variant: str, scenes: int, domain: str) -> None:
         path = folder / f'{domain}-{shard:06d}'
         if path.exists():
             continue
-        off = {} if shard == 0 or variant == 'full' else {variant: False}
+        off = {variant: False} if shard and variant in VARIANTS[1:] else {}
         batch = render_batch(
             900_000 + 1000 * shard, SHARD, SIZE, domain=domain, config=WorldConfig(**off)
         )
@@ -85,17 +86,28 @@ def main() -> None:
     parser.add_argument('output', type=Path)
     parser.add_argument('datasets', nargs='*')
     parser.add_argument('--domain', default='indoor')
+    parser.add_argument('--start', required=True, help='weights by read_mobilenet_v2.py')
     parser.add_argument('--scenes', type=int, default=512)
-    parser.add_argument('--updates', type=int, default=400)
+    parser.add_argument('--updates', type=int, default=300)
     parser.add_argument('--every', type=int, default=4)
-    parser.add_argument('--variants', nargs='*', default=VARIANTS)
+    parser.add_argument(
+        '--variants',
+        nargs='*',
+        default=VARIANTS,
+        help='those, or numbers of scenes of the full world',
+    )
     options = parser.parse_args()
     config = PretrainConfig(
         domains=(options.domain,),
-        phases=(Phase(options.updates, (SIZE,), 16, SCALE),),
-        learning_rate=5e-3,
-        warmup_steps=60,
-        decay_fraction=0.7,
+        start=options.start,
+        encoder='mobilenet_v2',
+        width=1.0,
+        frozen_blocks=16,
+        frozen_statistics=True,
+        phases=(Phase(options.updates, (SIZE,), 8, SCALE),),
+        learning_rate=3e-3,
+        warmup_steps=30,
+        decay_fraction=0.8,
         ema=0.98,
         save_every=100,
     )
@@ -107,7 +119,8 @@ def main() -> None:
         if variant in results:
             continue
         pool, run = options.output / f'pool-{variant}', options.output / variant
-        render(pool, variant, options.scenes, options.domain)
+        scenes = int(variant) if variant.isdigit() else options.scenes
+        render(pool, variant, scenes, options.domain)
         pretrain(config, pool, run, device='cpu')
         network = load_network(run)
         held_out = SamplePool(pool, config.domains, held_out=True)
