@@ -13,6 +13,7 @@ import time
 from typing import Annotated, Any
 
 import cv2
+from mono_depth_ros.cli.adaptation_benchmark import adaptation_summary, measure_adaptation
 from mono_depth_ros.cli.measuring import (
     node_command,
     ros_command,
@@ -56,6 +57,12 @@ def benchmark(
             min=0, help='Only swap networks so many times under load, and compare every answer.'
         ),
     ] = 0,
+    adaptation: Annotated[
+        int,
+        typer.Option(
+            min=0, help='Only run an adaptation cycle of so many updates beside the depth node.'
+        ),
+    ] = 0,
 ) -> None:
     """Measure latency, throughput and memory of the depth node over real DDS."""
     with tempfile.TemporaryDirectory() as folder:
@@ -64,6 +71,10 @@ def benchmark(
         if reloads:
             report = {'machine': machine(), 'reloads': measure_reloads(setup, reloads)}
             console.print(reload_summary(report['reloads']))
+        elif adaptation:
+            report = {'machine': machine()}
+            report['adaptation'] = measure_adaptation(setup, adaptation, images)
+            console.print(adaptation_summary(report['adaptation']))
         else:
             report = measure_all(setup, soak)
             console.print(as_table(report))

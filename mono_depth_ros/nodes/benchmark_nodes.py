@@ -25,12 +25,15 @@ import numpy as np
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 IMAGE_QOS = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
 STRIDE = 2
 START_LIMIT_S = 60.0
+# What was sent last may take so long to be answered [s].
+LAST_S = 0.5
 
 
 class Sink(Node):
@@ -61,14 +64,21 @@ class Sink(Node):
         self.arrived[topic].setdefault(stamp, latency * 1e-6)
 
     def measure(self, seconds: float, warm_up: float) -> dict[str, Any]:
-        """Return counts and latencies [ms] of what was sent after first depth and warm-up."""
+        """
+        Return counts and latencies [ms] of what was sent after first depth and warm-up.
+
+        Ctrl-C ends it early.
+        """
         deadline = time.monotonic() + START_LIMIT_S
         while not self.first_depth and time.monotonic() < deadline:
             rclpy.spin_once(self, timeout_sec=0.1)
         now, ends = self.get_clock().now().nanoseconds, time.monotonic() + seconds
         begin, end = now + int(warm_up * 1e9), now + int(seconds * 1e9)
-        while time.monotonic() < ends + 0.5:  # what was sent last may take its time
-            rclpy.spin_once(self, timeout_sec=0.1)
+        try:
+            while time.monotonic() < ends + LAST_S:
+                rclpy.spin_once(self, timeout_sec=0.1)
+        except KeyboardInterrupt:
+            end = self.get_clock().now().nanoseconds - int(LAST_S * 1e9)
         sent = {stamp for stamp in self.sent if begin <= stamp < end}
         report: dict[str, Any] = {'sent': len(sent), 'first_depth': self.first_depth}
         for topic, arrived in self.arrived.items():
@@ -165,7 +175,8 @@ def main() -> int:
     if options.role == 'naive':
         return run_node(lambda: Naive(options.weights))
     keep_freed_memory()
-    rclpy.init()
+    # Without the handlers of rclpy, which would end the measurement and tell nothing.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     report = Sink().measure(options.seconds, options.warm_up)
     options.json.write_text(json.dumps(report))
     rclpy.try_shutdown()
