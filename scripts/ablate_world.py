@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 VARIANTS = ('full', 'texture', 'lighting', 'camera', 'clutter', 'imaging')
-SIZE, SCALE, SHARD = (144, 192), 0.75, 32
+SIZE, SCALE, SHARD = (128, 160), 0.65, 32
 
 
 def render(folder: Path, variant: str, scenes: int, domain: str) -> None:
@@ -120,7 +120,10 @@ def main() -> None:
             continue
         pool, run = options.output / f'pool-{variant}', options.output / variant
         scenes = int(variant) if variant.isdigit() else options.scenes
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # so small images gain nothing from more
         render(pool, variant, scenes, options.domain)
+        torch.set_num_threads(threads)
         pretrain(config, pool, run, device='cpu')
         network = load_network(run)
         held_out = SamplePool(pool, config.domains, held_out=True)
