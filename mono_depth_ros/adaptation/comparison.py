@@ -114,7 +114,8 @@ class Comparison:
             self.source, replay, training, config, held_out=choosing, report=report
         )
         predict = predictor(adapted.network)
-        evidence = gather_evidence(training, judging, kept, self.source)
+        on_floor = run.anchor == 'height'
+        evidence = gather_evidence(training, judging, kept, self.source, on_floor=on_floor)
         verdict = judge(predict, predictor(self.source), evidence, self.gate)
         checks = {check.name: check.value for check in verdict.checks}
         return {

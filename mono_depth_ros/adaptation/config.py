@@ -124,10 +124,10 @@ class GateConfig(Config):
         0.9, 'Least Spearman correlation between both depths', minimum=-1.0, maximum=1.0
     )
     min_spread_ratio: float = setting(
-        0.7, 'Least ratio of the relative spread of depth in an image', minimum=0.0
+        0.7, 'Least ratio of the standard deviation of ln(depth) in an image', minimum=0.0
     )
     max_spread_ratio: float = setting(
-        1.4, 'Largest ratio of the relative spread of depth in an image', minimum=1.0
+        1.4, 'Largest ratio of the standard deviation of ln(depth) in an image', minimum=1.0
     )
     min_finite: float = setting(
         0.999, 'Least share of finite depths within the range', minimum=0.0, maximum=1.0

@@ -140,6 +140,8 @@ class Cycle:
         self.details['baseline'] = in_use.version
 
         self._enter('prepare')
+        measured = any(len(frame.points) for frame in frames)
+        on_floor = job.cycle.camera_height > 0 and not measured
         if job.cycle.camera_height > 0:
             frames = anchor_to_floor(frames, baseline, job.cycle.camera_height)
         training, held_out = split_frames(frames)
@@ -149,7 +151,7 @@ class Cycle:
         self.details['points'] = int(sum(len(frame.points) for frame in frames))
         self.details['structure'] = int(sum(len(frame.structure) for frame in frames))
         choosing, judging = split_held_out(held_out)
-        evidence = gather_evidence(training, judging, kept, baseline)
+        evidence = gather_evidence(training, judging, kept, baseline, on_floor=on_floor)
 
         self._enter('train')
         run = adapt_network(

@@ -41,6 +41,9 @@ class Evidence:
         control that a candidate with an anchor must beat. 0 is unknown.
     static : np.ndarray, shape (h, w), optional
         Depth fitted to those points without looking at any image, the other control [m].
+    on_floor : bool
+        The points lie on the floor alone. One factor fits a plane, and says nothing of what stands
+        on it, so the controls are told and do not decide.
 
     """
 
@@ -51,6 +54,7 @@ class Evidence:
     max_depth: float
     scale: float = 0.0
     static: Depth | None = None
+    on_floor: bool = False
 
 
 def point_errors(

@@ -102,8 +102,12 @@ def _pairs(new: list[Depth], old: list[Depth]) -> list[tuple[Depth, Depth]]:
 
 
 def _spread(depth: Depth) -> float:
-    """Standard deviation relative to the median, so that scale does not matter."""
-    return float(np.std(depth) / max(float(np.median(depth)), 1e-9))
+    """
+    Return the standard deviation of ln(depth).
+
+    Its logarithm, so that scale does not matter, nor how far the sky is taken to be.
+    """
+    return float(np.std(np.log(np.maximum(depth, 1e-9))))
 
 
 def spearman(a: Depth, b: Depth) -> float:
@@ -170,7 +174,7 @@ def _judge_points(
             _abs_rel(control, true),
             '<=',
             meaning[name],
-            config.beat_controls,
+            config.beat_controls and not evidence.on_floor,
         )
         for name, control in controls.items()
     ]

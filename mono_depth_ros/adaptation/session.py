@@ -98,8 +98,14 @@ def gather_evidence(
     held_out: Sequence[TargetFrame],
     samples: Sequence[Sample],
     baseline: FastDepth,
+    *,
+    on_floor: bool = False,
 ) -> Evidence:
-    """Put together what candidates are judged on, with the controls fitted to training images."""
+    """
+    Put together what candidates are judged on, with the controls fitted to training images.
+
+    ``on_floor`` says that all points come from `anchor_to_floor`.
+    """
     scale, static = 0.0, None
     anchored = [frame for frame in training if len(frame.points)]
     anchored = anchored[:: max(1, len(anchored) // CONTROL_FRAMES)]
@@ -110,7 +116,14 @@ def gather_evidence(
         size = (anchored[0].rgb.shape[0], anchored[0].rgb.shape[1])
         static = static_map([frame.points for frame in anchored], size)
     return Evidence(
-        held_out, samples, baseline.focal, baseline.min_depth, baseline.max_depth, scale, static
+        held_out,
+        samples,
+        baseline.focal,
+        baseline.min_depth,
+        baseline.max_depth,
+        scale,
+        static,
+        on_floor,
     )
 
 

@@ -69,7 +69,7 @@ def test_a_collapsed_candidate_is_refused_as_collapsed():
 
     assert not verdict.accepted
     assert {'spread ratio', 'rank correlation'} <= names
-    assert verdict.reason.startswith('depth collapsed to a constant (spread ratio 0, must be >= ')
+    assert verdict.reason.startswith('depth collapsed to a constant (spread ratio ')
 
 
 def test_a_drifted_scale_is_refused_as_drift():
@@ -129,8 +129,35 @@ def test_an_anchored_candidate_must_beat_one_factor():
         beat_controls=False,
     )
 
+    on_floor, verdict = failures(
+        lambda rgb: network(rgb) / 1.2 * noise,
+        replace(seen, on_floor=True),
+        max_flip_ratio=1e9,
+        max_temporal_ratio=1e9,
+    )
+
     assert names == {'points abs_rel, one factor'}
     assert not told
+    assert not on_floor
+    assert names <= {check.name for check in verdict.checks if not check.passed}
+
+
+def test_a_sky_that_comes_nearer_is_no_collapse():
+    def under_sky(metres):
+        def predict(rgb):
+            depth = network(rgb)
+            depth[:8] = metres
+            return depth
+
+        return predict
+
+    far, near = under_sky(80.0), under_sky(50.0)
+    rgb = frame(0).rgb
+    assert np.std(near(rgb)) < 0.7 * np.std(far(rgb))
+
+    verdict = judge(near, far, replace(evidence(), samples=[], max_depth=200.0), GateConfig())
+
+    assert 'spread ratio' not in {check.name for check in verdict.failed}
 
 
 def test_few_points_decide_nothing():
