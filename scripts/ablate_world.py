@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from itertools import product
 import json
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument('--scenes', type=int, default=512)
     parser.add_argument('--updates', type=int, default=300)
     parser.add_argument('--every', type=int, default=4)
+    parser.add_argument('--seeds', type=int, default=1, help='runs of each, on the same scenes')
     parser.add_argument(
         '--variants',
         nargs='*',
@@ -115,25 +117,26 @@ def main() -> None:
         config = replace(config, min_depth=0.5, max_depth=80.0)
     report = options.output / 'ablation.json'
     results = json.loads(report.read_text()) if report.exists() else {}
-    for variant in options.variants:
-        if variant in results:
+    for seed, variant in product(range(options.seeds), options.variants):
+        runs = results.setdefault(variant, [])
+        if seed < len(runs):
             continue
-        pool, run = options.output / f'pool-{variant}', options.output / variant
+        pool, run = options.output / f'pool-{variant}', options.output / f'{variant}-{seed}'
         scenes = int(variant) if variant.isdigit() else options.scenes
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # so small images gain nothing from more
         render(pool, variant, scenes, options.domain)
         torch.set_num_threads(threads)
-        pretrain(config, pool, run, device='cpu')
+        pretrain(replace(config, seed=seed), pool, run, device='cpu')
         network = load_network(run)
         held_out = SamplePool(pool, config.domains, held_out=True)
         focal = config.focal * SCALE
         scores = {'held_out': validate(network, held_out, config, 0)}
         for path in options.datasets:
             scores[Path(path).name] = score(network, path, options.every, focal, config.max_depth)
-        results[variant] = scores
+        runs.append(scores)
         report.write_text(json.dumps(results, indent=1) + '\n')
-        print(variant, scores, flush=True)
+        print(variant, seed, scores, flush=True)
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 import contextlib
 import copy
+from dataclasses import replace
 import math
 
 from mono_depth_ros.adaptation.batch_norm import batch_norms, blend_batch_statistics
@@ -84,6 +85,13 @@ class Adapter:
             restore_weights(network, self.source.network, config.restore, config.seed)
         blend_batch_statistics(network, self._images(), recipe.bn_weight)
         self.network = configure_model(network, recipe)
+        # Then one look at an image serves the network, its average, and what both come from.
+        self._one_encoder = (
+            recipe.trains == 'decoder'
+            and not recipe.augments
+            and not recipe.bn_trains
+            and all(self.source.encodes_like(other) for other in (network, self.begin.network))
+        )
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self._params = collect_params(self.network)
         origin = dict(self.source.network.named_parameters())
@@ -173,9 +181,17 @@ class Adapter:
         wants_target = recipe.adversarial or recipe.teacher or recipe.latent
         target = batch.target_rgb if wants_target else batch.target_rgb[:0]
         parts = [target, batch.strong_rgb, batch.replay_rgb]
-        log_depth, latent = self.network.log_depth(torch.cat(parts))
+        features = self.network.encode(torch.cat(parts))
+        log_depth = self.network.decode(features)
         split = torch.split(log_depth, [len(part) for part in parts])
-        return Seen(split[0], latent[: len(target)], split[1], split[2])
+        seen = Seen(split[0], features[0][: len(target)], split[1], split[2])
+        if not self._one_encoder:
+            return seen
+        return replace(
+            seen,
+            target_features=self.source.target_features(batch.target_rgb, batch.target_index),
+            replay_features=tuple(level[len(log_depth) - len(split[2]) :] for level in features),
+        )
 
     def _descend(self, total: Tensor) -> bool:
         """Take one step down the gradient; False, and no step, if anything is not finite."""

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import copy
 
-from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.fastdepth import FastDepth, Features
 import torch
 from torch import Tensor
+
+# What `FastDepth.encode` consists of.
+ENCODER_PARTS = ('stem.', 'encoder.', 'position.')
 
 
 class FrozenSource:
@@ -31,20 +34,46 @@ class FrozenSource:
 
     def __init__(self, network: FastDepth, device: torch.device) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._features: dict[int, Features] = {}
         self._depths: dict[int, Tensor] = {}
         self._latents: dict[tuple[str, int], Tensor] = {}
 
-    @torch.no_grad()
-    def log_depth(self, rgb: Tensor) -> Tensor:
-        """Return ln of metres (B, h, w)."""
-        return self.network.log_depth(rgb)[0]
+    def encodes_like(self, network: FastDepth) -> bool:
+        """Whether another network has the very same encoder, so that features serve both."""
+        mine, other = self.network.state_dict(), network.state_dict()
+        return all(
+            torch.equal(value, other[name])
+            for name, value in mine.items()
+            if name.startswith(ENCODER_PARTS)
+        )
 
     @torch.no_grad()
-    def target_log_depth(self, rgb: Tensor, index: tuple[int, ...]) -> Tensor:
-        """Return ln of metres (B, h, w) of target images, which are kept, as half floats."""
+    def log_depth(self, rgb: Tensor, features: Features | None = None) -> Tensor:
+        """Return ln of metres (B, h, w); ``features`` are of a network that encodes like this."""
+        return self.network.decode(self.network.encode(rgb) if features is None else features)
+
+    @torch.no_grad()
+    def target_features(self, rgb: Tensor, index: tuple[int, ...]) -> Features:
+        """Return the features of target images, which are kept, as half floats."""
+        missing = [row for row, key in enumerate(index) if key not in self._features]
+        if missing:
+            levels = self.network.encode(rgb[missing])
+            for row, values in zip(missing, zip(*levels, strict=True), strict=True):
+                self._features[index[row]] = tuple(value.half() for value in values)
+        rows = zip(*(self._features[key] for key in index), strict=True)
+        layout = torch.channels_last
+        return tuple(torch.stack(row).float().contiguous(memory_format=layout) for row in rows)
+
+    @torch.no_grad()
+    def target_log_depth(
+        self, rgb: Tensor, index: tuple[int, ...], features: Features | None = None
+    ) -> Tensor:
+        """Return `log_depth` (B, h, w) of target images, which is kept, as half floats."""
         missing = [row for row, key in enumerate(index) if key not in self._depths]
         if missing:
-            for row, value in zip(missing, self.log_depth(rgb[missing]), strict=True):
+            known = None if features is None else tuple(level[missing] for level in features)
+            for row, value in zip(missing, self.log_depth(rgb[missing], known), strict=True):
                 self._depths[index[row]] = value.half()
         return torch.stack([self._depths[key] for key in index]).float()
 

@@ -21,7 +21,7 @@ from mono_depth_ros.adaptation.losses import (
 )
 from mono_depth_ros.adaptation.recipes import Recipe
 from mono_depth_ros.adaptation.views import view_maps
-from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.fastdepth import FastDepth, Features
 from mono_depth_ros.training.losses import gradient_loss, l1_log_loss, log_residual
 import torch
 from torch import Tensor
@@ -41,6 +41,8 @@ class Seen:
         Log depth of target images, of views of them, and of source images.
     latent : Tensor, shape (B, C, h / 32, w / 32)
         Latent of the target images.
+    target_features, replay_features : tuple of Tensor, optional
+        What the encoder says of target and source images, if it is that of all networks.
 
     """
 
@@ -48,6 +50,8 @@ class Seen:
     latent: Tensor
     strong: Tensor
     replay: Tensor
+    target_features: Features | None = None
+    replay_features: Features | None = None
 
 
 def objective(
@@ -78,7 +82,9 @@ def objective(
     if recipe.structure:
         terms['structure'] = (recipe.structure, structure_loss(seen.strong, batch.structure))
     if recipe.scale:
-        known = begin.target_log_depth(batch.target_rgb, batch.target_index)
+        known = begin.target_log_depth(
+            batch.target_rgb, batch.target_index, seen.target_features
+        )
         wanted = view_maps(known, batch.windows) - _zoom(batch).log()
         terms['scale'] = (recipe.scale, scale_loss(seen.strong, wanted))
     if recipe.anchor:
@@ -86,7 +92,7 @@ def objective(
     if recipe.replay:
         terms['replay'] = (recipe.replay, _replay_loss(batch, seen.replay, average.max_depth))
     if recipe.recall:
-        wanted = source.log_depth(batch.replay_rgb)
+        wanted = source.log_depth(batch.replay_rgb, seen.replay_features)
         terms['recall'] = (recipe.recall, recall_loss(seen.replay, wanted))
     return terms
 
@@ -99,7 +105,8 @@ def _of_the_teacher(
     if not (recipe.teacher or recipe.consistency):
         return terms
     with torch.no_grad():
-        taught, _ = average.log_depth(batch.target_rgb)
+        features = seen.target_features
+        taught = average.decode(average.encode(batch.target_rgb) if features is None else features)
     if recipe.teacher:
         terms['teacher'] = (recipe.teacher, teacher_loss(seen.target, taught))
     if recipe.consistency:

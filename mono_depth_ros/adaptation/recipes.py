@@ -199,7 +199,7 @@ def trained_parts(network: FastDepth, recipe: Recipe) -> Iterator[nn.Module]:
         yield from network.encoder[-LATENT_BLOCKS:]
         return
     for name, part in network.named_children():
-        if recipe.trains == 'all' or name not in ('stem', 'encoder'):
+        if recipe.trains == 'all' or name not in ('stem', 'encoder', 'position'):
             yield part
 
 

@@ -43,6 +43,7 @@ MOBILENET_V2 = (
     *((160, 2), (160, 1), (160, 1)),
 )
 REFINE_EXPANSION = 3
+Features = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,19 @@ class FastDepth(nn.Module):
             If the input is not (B, 3, H, W) with multiples of 32.
 
         """
+        features = self.encode(rgb, focal)
+        return self.decode(features), features[0]
+
+    def encode(self, rgb: Tensor, focal: float | None = None) -> Features:
+        """
+        Run the encoder; arguments and errors are those of `log_depth`.
+
+        Returns
+        -------
+        tuple of Tensor
+            The latent at stride 32, then the skips at strides 16, 8, 4 and 2.
+
+        """
         if rgb.ndim != 4 or rgb.shape[1] != 3 or rgb.shape[2] % STRIDE or rgb.shape[3] % STRIDE:
             raise ShapeError(
                 f'expected an input of shape (B, 3, H, W) with H and W multiples of {STRIDE}, '
@@ -288,12 +302,16 @@ class FastDepth(nn.Module):
                 x = x + self.position(slopes)
             if number in plan.skips:
                 skips[number] = x
-        latent = x
+        return (x, *(skips[number] for number in plan.skips))
+
+    def decode(self, features: Features) -> Tensor:
+        """Return the log depth (B, H, W) of what `encode` gave."""
+        x, *skips = features
         stages = [nn.Sequential(*parts) for parts in zip(self.refine, self.decoder, strict=True)]
-        for stage, lateral, skip in zip(stages[:-1], self.lateral, plan.skips, strict=True):
-            x = F.interpolate(stage(x), scale_factor=2.0, mode='nearest') + lateral(skips[skip])
+        for stage, lateral, skip in zip(stages[:-1], self.lateral, skips, strict=True):
+            x = F.interpolate(stage(x), scale_factor=2.0, mode='nearest') + lateral(skip)
         x = self.head(stages[-1](x))  # (B, 4, H / 2, W / 2)
-        return F.pixel_shuffle(x.float(), 2)[:, 0], latent
+        return F.pixel_shuffle(x.float(), 2)[:, 0]
 
     def forward(self, rgb: Tensor, focal: float | None = None) -> tuple[Tensor, Tensor]:
         """Predict depth in [min_depth, max_depth] metres (B, H, W) and the latent (B, C, h, w)."""

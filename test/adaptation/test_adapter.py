@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The adapter: what each mode trains and changes, that seeds decide, and what faults cost."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ torch = pytest.importorskip('torch')
 from mono_depth_ros.adaptation.adapter import Adapter, restore_weights
 from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig, MODES
+from mono_depth_ros.adaptation.frozen_source import FrozenSource
 from mono_depth_ros.adaptation.losses import anchor_loss, structure_loss
 from mono_depth_ros.adaptation.paper_views import augment_as_paper
 from mono_depth_ros.adaptation.recipes import rate_at, Recipe, recipe_for
@@ -53,6 +55,30 @@ def test_every_mode_makes_updates_with_finite_losses(tiny, samples, frames, mode
     assert (adapter.done, adapter.skipped) == (2, 0)
     assert all(np.isfinite(value) for row in losses for value in row.values())
     assert changed(tiny, adapter.candidate())
+
+
+@pytest.mark.parametrize('mode', ['auto', 'replay', 'consistency'])
+def test_features_that_serve_all_networks_change_no_loss(tiny, samples, frames, mode, monkeypatch):
+    adapter, together = run(tiny, samples, frames, mode)
+    monkeypatch.setattr(FrozenSource, 'encodes_like', lambda *_: False)
+    _, apart = run(tiny, samples, frames, mode)
+
+    assert adapter.done == len(apart)
+    for one, other in zip(together, apart, strict=True):
+        assert one == pytest.approx(other, rel=0.01, abs=1e-3)
+
+
+def test_a_network_with_another_encoder_is_recognised(tiny):
+    source = FrozenSource(tiny, torch.device('cpu'))
+    decoder, encoder, statistics = (copy.deepcopy(tiny) for _ in range(3))
+    with torch.no_grad():
+        decoder.head.bias += 1
+        next(encoder.encoder.parameters()).add_(1)
+        statistics.stem[1].running_mean += 1
+
+    assert source.encodes_like(decoder)
+    assert not source.encodes_like(encoder)
+    assert not source.encodes_like(statistics)
 
 
 def test_no_adaptation_changes_nothing(tiny, samples, frames):
