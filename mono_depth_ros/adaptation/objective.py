@@ -123,7 +123,7 @@ def _zoom(batch: AdaptationBatch) -> Tensor:
 
 
 def _replay_loss(batch: AdaptationBatch, log_depth: Tensor, max_depth: float) -> Tensor:
-    """Return the loss that the network was trained on, for source images and their labels."""
+    """Return L1 of log depth and of its gradients for source images, as in most of training."""
     weight = batch.replay_weight
     residual = log_residual(log_depth, batch.replay_depth, weight, max_depth)
     return l1_log_loss(residual, weight) + GRADIENT_WEIGHT * gradient_loss(residual, weight)

@@ -146,7 +146,7 @@ RECIPES = {
         consistency=1.0,
     ),
     'auto': Recipe(
-        steps=60,
+        steps=100,
         learning_rate=7e-4,
         warm_up=20,
         decays=True,
