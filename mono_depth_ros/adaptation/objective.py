@@ -82,9 +82,7 @@ def objective(
     if recipe.structure:
         terms['structure'] = (recipe.structure, structure_loss(seen.strong, batch.structure))
     if recipe.scale:
-        known = begin.target_log_depth(
-            batch.target_rgb, batch.target_index, seen.target_features
-        )
+        known = begin.target_log_depth(batch.target_rgb, batch.target_index, seen.target_features)
         wanted = view_maps(known, batch.windows) - _zoom(batch).log()
         terms['scale'] = (recipe.scale, scale_loss(seen.strong, wanted))
     if recipe.anchor:

@@ -146,7 +146,7 @@ RECIPES = {
         consistency=1.0,
     ),
     'auto': Recipe(
-        steps=100,
+        steps=120,
         learning_rate=7e-4,
         warm_up=20,
         decays=True,
@@ -159,9 +159,7 @@ RECIPES = {
     ),
 }
 # What changes with an anchor, and out of doors (virtual KITTI to KITTI in the paper).
-ANCHORED: dict[str, dict[str, Any]] = {
-    'auto': {'anchor': 1.0, 'scale': 0.0, 'learning_rate': 1e-3}
-}
+ANCHORED: dict[str, dict[str, Any]] = {'auto': {'anchor': 1.0, 'scale': 0.0}}
 OUTDOORS: dict[str, dict[str, Any]] = {
     'paper': {'optimiser': 'sgd', 'learning_rate': 1e-5, 'momentum': 0.9},
 }
