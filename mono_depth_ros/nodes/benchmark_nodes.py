@@ -13,6 +13,7 @@ import argparse
 from array import array
 import json
 from pathlib import Path
+import signal
 import sys
 import time
 from typing import Any
@@ -177,6 +178,8 @@ def main() -> int:
     keep_freed_memory()
     # Without the handlers of rclpy, which would end the measurement and tell nothing.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    # What a shell starts in the background ignores SIGINT, and passes that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     report = Sink().measure(options.seconds, options.warm_up)
     options.json.write_text(json.dumps(report))
     rclpy.try_shutdown()
