@@ -22,7 +22,9 @@ def setup(tmp_path):
     return Setup(write_noise(noise), resolve_model('indoor').path, 'auto', 4.0)
 
 
-def test_a_short_cycle_beside_the_depth_node_is_measured(setup, capsys):
+def test_a_short_cycle_beside_the_depth_node_is_measured(setup, capsys, monkeypatch):
+    monkeypatch.setattr(adaptation_benchmark, 'FRAMES', 40)
+
     report = measure_adaptation(setup, 2)
 
     with capsys.disabled():
