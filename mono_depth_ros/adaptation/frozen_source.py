@@ -6,12 +6,9 @@ from __future__ import annotations
 
 import copy
 
-from mono_depth_ros.model.fastdepth import FastDepth, Features
+from mono_depth_ros.model.fastdepth import ENCODER_PARTS, FastDepth, Features
 import torch
 from torch import Tensor
-
-# What `FastDepth.encode` consists of.
-ENCODER_PARTS = ('stem.', 'encoder.', 'position.')
 
 
 class FrozenSource:
@@ -45,7 +42,7 @@ class FrozenSource:
         return all(
             torch.equal(value, other[name])
             for name, value in mine.items()
-            if name.startswith(ENCODER_PARTS)
+            if name.split('.')[0] in ENCODER_PARTS
         )
 
     @torch.no_grad()

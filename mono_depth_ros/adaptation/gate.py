@@ -107,7 +107,8 @@ def _spread(depth: Depth) -> float:
 
     Its logarithm, so that scale does not matter, nor how far the sky is taken to be.
     """
-    return float(np.std(np.log(np.maximum(depth, 1e-9))))
+    relative = depth / max(float(np.median(depth)), 1e-9)
+    return float(np.std(np.log(np.maximum(relative, 1e-9))))
 
 
 def spearman(a: Depth, b: Depth) -> float:

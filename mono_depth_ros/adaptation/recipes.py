@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from mono_depth_ros.adaptation.config import AdapterConfig
-from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.fastdepth import ENCODER_PARTS, FastDepth
 import torch
 from torch import nn
 
@@ -197,7 +197,7 @@ def trained_parts(network: FastDepth, recipe: Recipe) -> Iterator[nn.Module]:
         yield from network.encoder[-LATENT_BLOCKS:]
         return
     for name, part in network.named_children():
-        if recipe.trains == 'all' or name not in ('stem', 'encoder', 'position'):
+        if recipe.trains == 'all' or name not in ENCODER_PARTS:
             yield part
 
 

@@ -43,6 +43,8 @@ MOBILENET_V2 = (
     *((160, 2), (160, 1), (160, 1)),
 )
 REFINE_EXPANSION = 3
+# The parts of the network that `FastDepth.encode` runs.
+ENCODER_PARTS = ('stem', 'encoder', 'position')
 Features = tuple[Tensor, ...]
 
 

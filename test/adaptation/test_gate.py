@@ -69,7 +69,7 @@ def test_a_collapsed_candidate_is_refused_as_collapsed():
 
     assert not verdict.accepted
     assert {'spread ratio', 'rank correlation'} <= names
-    assert verdict.reason.startswith('depth collapsed to a constant (spread ratio ')
+    assert verdict.reason.startswith('depth collapsed to a constant (spread ratio 0, must be >= ')
 
 
 def test_a_drifted_scale_is_refused_as_drift():
