@@ -103,6 +103,8 @@ class PretrainConfig:
         Data term: ``l1_log``, ``relative`` or ``silog``.
     gradient_weight : float
         Weight of the gradient term.
+    shape_weight : float
+        Weight of the scale- and shift-invariant loss on disparity (MiDaS).
     far_weight : float
         Weight of sky and of labels beyond the range of the network.
     ema : float
@@ -149,6 +151,7 @@ class PretrainConfig:
     clip: float = 1.0
     loss: str = 'l1_log'
     gradient_weight: float = 0.5
+    shape_weight: float = 0.0
     far_weight: float = 0.1
     ema: float = 0.999
     min_zoom: float = 0.7

@@ -20,6 +20,7 @@ from mono_depth_ros.training.losses import (
     l1_log_loss,
     log_residual,
     relative_loss,
+    scale_shift_invariant_loss,
     silog_loss,
 )
 import torch
@@ -42,7 +43,11 @@ class LossModule(nn.Module):
         log_depth, _ = self.network.log_depth(rgb, focal)
         residual = log_residual(log_depth.float(), label, weight, self.network.max_depth)
         loss = DATA_TERMS[self.config.loss](residual, weight)
-        return loss + self.config.gradient_weight * gradient_loss(residual, weight)
+        loss = loss + self.config.gradient_weight * gradient_loss(residual, weight)
+        if self.config.shape_weight:
+            shape = scale_shift_invariant_loss((-log_depth).exp(), 1 / label, weight > 0)
+            loss = loss + self.config.shape_weight * shape
+        return loss
 
 
 def build_network(config: PretrainConfig) -> FastDepth:

@@ -24,7 +24,7 @@ from mono_depth_ros.training import trainer as module
 from mono_depth_ros.training.batches import training_batch
 from mono_depth_ros.training.config import Phase, PretrainConfig
 from mono_depth_ros.training.pretrain import export_run, pretrain
-from mono_depth_ros.training.trainer import Trainer
+from mono_depth_ros.training.trainer import build_network, LossModule, Trainer
 
 CONFIG = PretrainConfig(
     width=0.25,
@@ -103,6 +103,30 @@ def test_a_run_leaves_a_network_that_says_how_it_was_made(tmp_path, pool_root):
     assert len(read_source_pack(tmp_path / 'run' / 'source_pack.zip')) == 5
     with (tmp_path / 'run' / 'log.csv').open() as file:
         assert [row['step'] for row in csv.DictReader(file)] == ['2', '3', '4', '6', '8']
+
+
+def test_the_shape_term_sees_neither_a_common_factor_nor_missing_labels(pool_root):
+    batch = training_batch(SamplePool(pool_root, ('indoor',)), CONFIG, 0)
+    batch.label[0, :8] = torch.inf  # sky
+    batch.label[1, :8], batch.weight[1, :8] = torch.nan, 0.0
+    network = build_network(CONFIG).eval()
+
+    def shape_term():
+        with torch.no_grad():
+            plain, both = (
+                LossModule(network, replace(CONFIG, shape_weight=weight))(
+                    batch.rgb, batch.label, batch.weight, batch.focal
+                )
+                for weight in (0.0, 1.0)
+            )
+        return (both - plain).item()
+
+    before = shape_term()
+    with torch.no_grad():
+        network.head.bias += 0.7
+
+    assert before > 0.1
+    assert shape_term() == pytest.approx(before, rel=1e-4)
 
 
 def test_an_update_that_is_not_finite_is_skipped_and_counted(pool_root):
