@@ -181,17 +181,18 @@ class Adapter:
         wants_target = recipe.adversarial or recipe.teacher or recipe.latent
         target = batch.target_rgb if wants_target else batch.target_rgb[:0]
         parts = [target, batch.strong_rgb, batch.replay_rgb]
-        features = self.network.encode(torch.cat(parts))
+        eyes = self.source if self._one_encoder else self.network
+        features = eyes.encode(torch.cat(parts))
         log_depth = self.network.decode(features)
         split = torch.split(log_depth, [len(part) for part in parts])
         seen = Seen(split[0], features[0][: len(target)], split[1], split[2])
         if not self._one_encoder:
             return seen
-        return replace(
-            seen,
-            target_features=self.source.target_features(batch.target_rgb, batch.target_index),
-            replay_features=tuple(level[len(log_depth) - len(split[2]) :] for level in features),
-        )
+        whole = None
+        if recipe.sees_whole_images:
+            whole = self.source.target_features(batch.target_rgb, batch.target_index)
+        replay = tuple(level[len(log_depth) - len(split[2]) :] for level in features)
+        return replace(seen, target_features=whole, replay_features=replay)
 
     def _descend(self, total: Tensor) -> bool:
         """Take one step down the gradient; False, and no step, if anything is not finite."""

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""AdaBN: batch statistics moved towards those of the target (Li et al. 2016)."""
+"""Batch norms: AdaBN, statistics moved towards those of the target (Li et al. 2016); folding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 import copy
+import itertools
 
 from mono_depth_ros.model.fastdepth import FastDepth
 import torch
 from torch import nn, Tensor
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 @torch.no_grad()
@@ -50,3 +52,14 @@ def blend_batch_statistics(network: FastDepth, images: Iterable[Tensor], weight:
 def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
     """Return the batch norms of a network in the order of its modules."""
     return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def fold_batch_norms(network: nn.Module) -> None:
+    """Put each batch norm that stays as it is into the convolution before it, in place."""
+    parts = list(network.named_children())
+    for (name, part), (norm_name, norm) in itertools.pairwise(parts):
+        if isinstance(part, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(network, name, fuse_conv_bn_eval(part, norm))
+            setattr(network, norm_name, nn.Identity())
+    for _, part in parts:
+        fold_batch_norms(part)

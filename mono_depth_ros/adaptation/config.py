@@ -100,10 +100,11 @@ class AdapterConfig(Config):
         1, 'CPU threads of adaptation; 0 takes all, which slows the depth node down', minimum=0
     )
     niceness: int = setting(
-        10,
-        'Niceness of the process that adapts: 19 gives way to everything',
+        20,
+        'Niceness of the process that adapts; 20 takes only what everything else leaves over '
+        '(SCHED_IDLE)',
         minimum=0,
-        maximum=19,
+        maximum=20,
     )
 
 

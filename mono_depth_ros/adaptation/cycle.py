@@ -60,6 +60,7 @@ import torch
 
 MIN_HELD_OUT = 4
 WORK = 'work'
+MAX_NICENESS = 19
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -279,11 +280,24 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def give_way(niceness: int) -> None:
+    """
+    Lower the priority of this process; beyond 19 it gets what all others leave over.
+
+    A process that is nice still has its turns, while an image waits: beside a depth node on two
+    cores niceness 10 added 15 ms to the median image, SCHED_IDLE 5 ms, and took no longer.
+    """
+    if niceness > MAX_NICENESS and hasattr(os, 'SCHED_IDLE'):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(min(niceness, MAX_NICENESS))
+
+
 def main() -> int:
     """Run the job on standard input; the last line of standard output is the outcome."""
     end_with_parent()
     job = CycleJob.from_json(sys.stdin.read())
-    os.nice(job.adapter.niceness)
+    give_way(job.adapter.niceness)
     if job.adapter.adaptation_threads:
         torch.set_num_threads(job.adapter.adaptation_threads)
     parent = os.getppid()

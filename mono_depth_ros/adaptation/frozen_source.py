@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 
+from mono_depth_ros.adaptation.batch_norm import fold_batch_norms
 from mono_depth_ros.model.fastdepth import ENCODER_PARTS, FastDepth, Features
 import torch
 from torch import Tensor
@@ -31,7 +32,10 @@ class FrozenSource:
 
     def __init__(self, network: FastDepth, device: torch.device) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._folded = copy.deepcopy(self.network)
+        fold_batch_norms(self._folded)
+        for same in (self.network, self._folded):
+            same.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._features: dict[int, Features] = {}
         self._depths: dict[int, Tensor] = {}
         self._latents: dict[tuple[str, int], Tensor] = {}
@@ -46,16 +50,21 @@ class FrozenSource:
         )
 
     @torch.no_grad()
+    def encode(self, rgb: Tensor) -> Features:
+        """Return `FastDepth.encode` of images (B, 3, h, w)."""
+        return self._folded.encode(rgb)
+
+    @torch.no_grad()
     def log_depth(self, rgb: Tensor, features: Features | None = None) -> Tensor:
         """Return ln of metres (B, h, w); ``features`` are of a network that encodes like this."""
-        return self.network.decode(self.network.encode(rgb) if features is None else features)
+        return self._folded.decode(self.encode(rgb) if features is None else features)
 
     @torch.no_grad()
     def target_features(self, rgb: Tensor, index: tuple[int, ...]) -> Features:
         """Return the features of target images, which are kept, as half floats."""
         missing = [row for row, key in enumerate(index) if key not in self._features]
         if missing:
-            levels = self.network.encode(rgb[missing])
+            levels = self.encode(rgb[missing])
             for row, values in zip(missing, zip(*levels, strict=True), strict=True):
                 self._features[index[row]] = tuple(value.half() for value in values)
         rows = zip(*(self._features[key] for key in index), strict=True)
@@ -83,10 +92,10 @@ class FrozenSource:
         """
         keys = [(domain, number) for number in index]
         if not keys:
-            return self.network.log_depth(rgb)[1]
+            return self.encode(rgb)[0]
         missing = [row for row, key in enumerate(keys) if key not in self._latents]
         if missing:
-            _, latent = self.network.log_depth(rgb[missing])
+            latent = self.encode(rgb[missing])[0]
             for row, value in zip(missing, latent, strict=True):
                 self._latents[keys[row]] = value.half()
         return torch.stack([self._latents[key] for key in keys]).float()

@@ -97,6 +97,11 @@ class Recipe:
         return bool(self.consistency or self.structure or self.scale or self.anchor)
 
     @property
+    def sees_whole_images(self) -> bool:
+        """Whether other networks than the one that trains look at target images."""
+        return bool(self.teacher or self.consistency or self.scale)
+
+    @property
     def needs_source(self) -> bool:
         """Whether it works on labelled source images too."""
         return bool(self.replay or self.recall or self.discriminators)

@@ -78,6 +78,9 @@ class PretrainConfig:
         So many encoder blocks, and the stem, keep the weights that they start from.
     encoder_rate : float
         Factor on the learning rate for the rest of the encoder.
+    frozen_position : bool
+        The embedding of coordinates keeps the weights it starts from. It feeds the middle of the
+        encoder, so nothing is propagated back through a frozen encoder then.
     frozen_statistics : bool
         The batch norms of the encoder keep the statistics that they start from.
     input_size : tuple of int
@@ -132,6 +135,7 @@ class PretrainConfig:
     residual: bool = True
     frozen_blocks: int = 0
     encoder_rate: float = 1.0
+    frozen_position: bool = False
     frozen_statistics: bool = False
     input_size: tuple[int, int] = (192, 256)
     focal: float = 220.0

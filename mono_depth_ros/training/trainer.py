@@ -86,10 +86,13 @@ def start_from(network: FastDepth, folder: Path) -> None:
 
 
 def frozen_parts(network: FastDepth, config: PretrainConfig) -> list[nn.Module]:
-    """Return the parts of the encoder that keep the weights they start from."""
-    if config.frozen_blocks == 0:
-        return []
-    return [network.stem, *network.encoder[: config.frozen_blocks]]
+    """Return the parts of the network that keep the weights they start from."""
+    parts: list[nn.Module] = []
+    if config.frozen_blocks:
+        parts += [network.stem, *network.encoder[: config.frozen_blocks]]
+    if config.frozen_position and network.position is not None:
+        parts.append(network.position)
+    return parts
 
 
 def build_optimiser(network: FastDepth, config: PretrainConfig) -> torch.optim.Optimizer:

@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from mono_depth_ros.adaptation.adapter import Adapter, restore_weights
+from mono_depth_ros.adaptation.batch_norm import batch_norms
 from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig, MODES
 from mono_depth_ros.adaptation.frozen_source import FrozenSource
@@ -19,6 +20,7 @@ from mono_depth_ros.adaptation.paper_views import augment_as_paper
 from mono_depth_ros.adaptation.recipes import rate_at, Recipe, recipe_for
 from mono_depth_ros.adaptation.views import view_maps, view_points, Window
 from mono_depth_ros.errors import DatasetError, ModelError
+from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.source.pool import Sample
 
 TRAINED = [mode for mode in MODES if mode not in ('none', 'bn')]
@@ -59,13 +61,37 @@ def test_every_mode_makes_updates_with_finite_losses(tiny, samples, frames, mode
 
 @pytest.mark.parametrize('mode', ['auto', 'replay', 'consistency'])
 def test_features_that_serve_all_networks_change_no_loss(tiny, samples, frames, mode, monkeypatch):
-    adapter, together = run(tiny, samples, frames, mode)
+    encode, encoded = FastDepth.encode, []
+
+    def counted(network, rgb, focal=None):
+        encoded.append(len(rgb))
+        return encode(network, rgb, focal)
+
+    monkeypatch.setattr(FastDepth, 'encode', counted)
+    _, together = run(tiny, samples, frames, mode)
+    looks = sum(encoded)
     monkeypatch.setattr(FrozenSource, 'encodes_like', lambda *_: False)
     _, apart = run(tiny, samples, frames, mode)
 
-    assert adapter.done == len(apart)
+    assert (sum(encoded) > 2 * looks) is (mode == 'auto')
     for one, other in zip(together, apart, strict=True):
         assert one == pytest.approx(other, rel=0.01, abs=1e-3)
+
+
+def test_a_frozen_network_says_what_the_network_says(tiny, frames):
+    network = copy.deepcopy(tiny)
+    generator = torch.Generator().manual_seed(0)
+    for norm in batch_norms(network):
+        norm.running_mean.normal_(generator=generator)
+        norm.running_var.uniform_(0.5, 2.0, generator=generator)
+    rgb = images_to_tensor([frame.rgb for frame in frames[:2]], frames[0].rgb.shape[:2])
+
+    with torch.no_grad():
+        expected, latent = network.log_depth(rgb)
+    source = FrozenSource(network, torch.device('cpu'))
+
+    torch.testing.assert_close(source.log_depth(rgb), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(source.latent('target', rgb, ()), latent, rtol=1e-4, atol=1e-4)
 
 
 def test_a_network_with_another_encoder_is_recognised(tiny):

@@ -343,6 +343,24 @@ def test_a_child_process_tells_its_progress_and_its_outcome(job):
     assert {'steps', 'eta_s', 'losses'} <= set(steps[0])
 
 
+@pytest.mark.skipif(not hasattr(os, 'SCHED_IDLE'), reason='Linux only')
+@pytest.mark.parametrize(
+    ('niceness', 'policy', 'added'), [(20, 'SCHED_IDLE', 0), (5, 'SCHED_OTHER', 5)]
+)
+def test_the_child_gives_way_as_it_is_told(job, niceness, policy, added):
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    process = CycleProcess(replace(job, adapter=replace(GENTLE, steps=100000, niceness=niceness)))
+    deadline = time.monotonic() + 120
+    while 'step' not in process.progress and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    found = os.sched_getscheduler(process.pid), os.getpriority(os.PRIO_PROCESS, process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(30)
+
+    assert found == (getattr(os, policy), min(before + added, 19))
+
+
 def test_a_killed_child_is_a_failure_that_says_where(job):
     long = replace(job, adapter=replace(GENTLE, steps=100000))
     process = CycleProcess(long)

@@ -277,6 +277,16 @@ def test_what_is_frozen_keeps_the_weights_it_starts_from(tmp_path, pool_root):
     assert {'encoder.7.0.weight', 'decoder.0.1.running_mean', 'head.bias'} <= moved
 
 
+def test_nothing_is_propagated_through_an_encoder_that_is_all_frozen(pool_root):
+    config = replace(CONFIG, frozen_blocks=13, frozen_position=True)
+    trainer = Trainer(config, SamplePool(pool_root, ('indoor',)))
+
+    features = trainer.network.encode(torch.rand(2, 3, 64, 96))
+
+    assert not any(level.requires_grad for level in features)
+    assert trainer.network.decode(features).requires_grad
+
+
 def test_the_encoder_may_learn_more_slowly(pool_root):
     config = replace(CONFIG, encoder_rate=0.1)
     trainer = Trainer(config, SamplePool(pool_root, ('indoor',)))
