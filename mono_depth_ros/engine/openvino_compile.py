@@ -10,9 +10,6 @@ a compiler that crashes takes no node with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 import json
 import logging
 import os
@@ -22,6 +19,7 @@ import subprocess
 import sys
 from typing import Any
 
+from mono_depth_ros.engine.beside import is_beside_images
 from mono_depth_ros.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -29,17 +27,6 @@ logger = logging.getLogger(__name__)
 # How long the compiler may take on what the images leave over of one core, and after that at
 # ordinary priority [s].
 IDLE_LIMIT_S, LIMIT_S = 30.0, 120.0
-_beside: ContextVar[bool] = ContextVar('beside', default=False)
-
-
-@contextmanager
-def beside_images() -> Iterator[None]:
-    """Load engines, in this thread and block, so that another thread can go on with images."""
-    token = _beside.set(True)
-    try:
-        yield
-    finally:
-        _beside.reset(token)
 
 
 def compile_elsewhere(path: Path, shapes: dict[str, list[int]], options: dict[str, str]) -> bytes:
@@ -57,7 +44,7 @@ def compile_elsewhere(path: Path, shapes: dict[str, list[int]], options: dict[st
         If the compiler crashes, which it would do here as well.
 
     """
-    if not _beside.get():
+    if not is_beside_images():
         return b''
     job = json.dumps({'path': str(path), 'shapes': shapes, 'options': options}).encode()
     try:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from mono_depth_ros.engine.base import check_input
+from mono_depth_ros.engine.beside import give_way
 from mono_depth_ros.engine.checks import brief, CheckedModel, INPUT, OUTPUT, plain_precision
 from mono_depth_ros.engine.openvino_compile import compile_elsewhere
 from mono_depth_ros.errors import EngineError
@@ -55,7 +56,9 @@ class OpenVINOEngine:
             core, shapes = the_core(), {INPUT: list(self._image.shape)}
             blob = compile_elsewhere(model.path, shapes, options)
             if blob:
-                compiled = core.import_model(blob, self.device, options)
+                compiled = give_way(
+                    self.backend, lambda: core.import_model(blob, self.device, options)
+                )
             else:
                 graph = core.read_model(model.path)
                 graph.reshape(shapes)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mono_depth_ros.engine.base import Engine
+from mono_depth_ros.engine.beside import give_way, has_run
 from mono_depth_ros.engine.checks import check_model, CheckedModel, warm_up
 from mono_depth_ros.errors import (
     BackendUnavailableError,
@@ -156,7 +157,8 @@ def _load(
             raise
         engine = engine_class(model, precision, threads)
     try:
-        warm_up(engine)
+        give_way(backend.name, lambda: warm_up(engine))
+        has_run(backend.name)
     except Exception:
         engine.close()
         raise

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+import os
 import threading
 import time
 from typing import Any
@@ -19,7 +20,6 @@ from mono_depth_ros.errors import MonoDepthError, ShapeError
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
 from mono_depth_ros.nodes.qos import could_be_reliable, RELIABLE
 from mono_depth_ros.nodes.references import References, stamp_ns_of
-from mono_depth_ros.nodes.run import give_way
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -191,7 +191,7 @@ class Collector:
     # In the thread of the collector.
 
     def _run(self) -> None:
-        give_way(NICENESS)
+        os.nice(NICENESS)  # of this thread alone, on Linux
         cv2.setNumThreads(1)
         while True:
             raw = self._next()

@@ -15,18 +15,14 @@ from pathlib import Path
 import threading
 
 from mono_depth_ros.config import EngineConfig
-from mono_depth_ros.engine.openvino_compile import beside_images
+from mono_depth_ros.engine.beside import beside_images
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import StoreReader
 from mono_depth_ros.errors import MonoDepthError, PlanMissingError, StoreError
 from mono_depth_ros.loading import load_estimator
 from mono_depth_ros.nodes.plan_builder import PlanBuilder
-from mono_depth_ros.nodes.run import give_way
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
-
-# The cores are for images: at ordinary priority a swap cost 2.7 of them at 30 Hz, so it is 1.2.
-NICENESS = 19
 
 
 class EngineLoader:
@@ -50,9 +46,7 @@ class EngineLoader:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self._fixed_size = parse_input_size(config.input_size)
-        self._thread = ThreadPoolExecutor(
-            1, thread_name_prefix='engine_loader', initializer=give_way, initargs=(NICENESS,)
-        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix='engine_loader')
         self._running: Future[DepthEstimator] | None = None
         self._candidate = False
         self._refused: dict[str, str] = {}

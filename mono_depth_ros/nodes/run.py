@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import ctypes
 import gc
-import os
 import signal
-import threading
 
 from mono_depth_ros.errors import MonoDepthError
 import rclpy
@@ -109,13 +107,6 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         for option, value in MALLOC_OPTIONS.values():
             mallopt(option, value)
-
-
-def give_way(niceness: int) -> None:
-    """Let this thread come after the others; Linux has a niceness for each."""
-    thread = threading.get_native_id()
-    before = os.getpriority(os.PRIO_PROCESS, thread)
-    os.setpriority(os.PRIO_PROCESS, thread, min(before + niceness, 19))
 
 
 def autostart(node: LifecycleNode) -> None:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 
 from mono_depth_ros.engine import openvino_compile
-from mono_depth_ros.engine.openvino_compile import beside_images, compile_elsewhere
+from mono_depth_ros.engine.beside import beside_images
+from mono_depth_ros.engine.openvino_compile import compile_elsewhere
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import EngineError, ModelError
 import numpy as np
