@@ -107,7 +107,7 @@ def _spread(depth: Depth) -> float:
 
     Its logarithm, so that scale does not matter, nor how far the sky is taken to be.
     """
-    relative = depth / max(float(np.median(depth)), 1e-9)
+    relative = depth / max(float(np.median(depth)), 1e-9)  # so that a flat map has exactly 0
     return float(np.std(np.log(np.maximum(relative, 1e-9))))
 
 

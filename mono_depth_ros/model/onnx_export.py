@@ -11,6 +11,7 @@ robot, folds batch norm and the division by 255 into the weights, and names its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 OPSET = 17
 INPUT, OUTPUT = 'image', 'depth'
@@ -101,16 +103,11 @@ def folded(
     conv: nn.Conv2d, norm: nn.BatchNorm2d | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return weight and bias of a convolution followed by a batch norm in evaluation mode."""
-    weight = conv.weight.detach().double()
-    bias = torch.zeros(weight.shape[0], dtype=torch.float64)
-    if conv.bias is not None:
-        bias = conv.bias.detach().double()
+    conv = deepcopy(conv).double().eval()
     if norm is not None:
-        assert norm.running_var is not None and norm.running_mean is not None
-        gain = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
-        weight = weight * gain[:, None, None, None]
-        bias = norm.bias.detach().double() + (bias - norm.running_mean.double()) * gain
-    return weight.float().numpy(), bias.float().numpy()
+        conv = fuse_conv_bn_eval(conv, deepcopy(norm).double().eval())
+    bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
+    return conv.weight.detach().float().numpy(), bias.float().numpy()
 
 
 def _slopes(graph: GraphWriter, features: str, focal: float, step: int) -> str:
