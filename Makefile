@@ -3,6 +3,7 @@
 #   make demo              real ROS 2 nodes turn images into depth and clouds
 #   make demo IMAGES=DIR   the same on your own images, video or bag
 #   make test              the whole test-suite
+#   make test ARGS=...     what pytest is told to run
 #   make venv              the environment alone
 #
 # With ROS sourced, that ROS is used, and the environment is .venv-ros. Otherwise ROS 2 comes as
@@ -23,7 +24,8 @@ JAZZY = .venv-jazzy
 STAMP = $(VENV)/.installed
 TEST_ENV = OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 
-.PHONY: all venv demo test test-core test-ros test-jazzy lint clean
+.PHONY: all venv demo test test-chosen test-core test-ros test-jazzy lint clean
+.NOTPARALLEL:
 
 all: demo
 
@@ -32,11 +34,14 @@ venv: $(STAMP)
 demo: $(STAMP)
 	@$(VENV)/bin/mono_depth demo $(if $(IMAGES),'$(IMAGES)') --output '$(OUTPUT)'
 
-test: $(STAMP)
+# Nodes want the machine for themselves, the rest does not care.
+test: $(if $(ARGS),test-chosen,test-core test-ros)
+
+test-chosen: $(STAMP)
 	$(TEST_ENV) $(VENV)/bin/python -m pytest $(ARGS)
 
 test-core: $(STAMP)
-	$(TEST_ENV) $(VENV)/bin/python -m pytest -m 'not ros' $(ARGS)
+	$(TEST_ENV) $(VENV)/bin/python -m pytest -m 'not ros' -n logical $(ARGS)
 
 test-ros: $(STAMP)
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -m ros $(ARGS)

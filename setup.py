@@ -30,7 +30,7 @@ EXTRAS = {
     'ros-jazzy': ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6'],
     # Published datasets that come as MATLAB files.
     'datasets': ['h5py', 'scipy'],
-    'test': ['pytest', 'hypothesis', 'mcap', 'psutil'],
+    'test': ['pytest', 'pytest-xdist', 'hypothesis', 'mcap', 'psutil'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }
 EXTRAS['train'] = EXTRAS['torch']

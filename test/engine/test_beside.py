@@ -51,8 +51,7 @@ print(used[False], used[True])
 
 
 @pytest.mark.parametrize(
-    'backends',
-    ['openvino openvino', 'onnxruntime openvino', 'onnxruntime onnxruntime', 'torch torch'],
+    'backends', ['openvino openvino', 'onnxruntime openvino', 'onnxruntime onnxruntime']
 )
 def test_what_was_loaded_with_low_priority_does_not_run_with_it(backends):
     for name in backends.split():
