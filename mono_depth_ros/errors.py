@@ -80,5 +80,9 @@ class StoreError(MonoDepthError):
     """The store of network versions cannot be read or written."""
 
 
+class StoreInUseError(StoreError):
+    """Another process has the store; the message says which."""
+
+
 class DatasetError(MonoDepthError):
     """A folder, bag or video cannot be read."""

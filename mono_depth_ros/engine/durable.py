@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 
-from mono_depth_ros.errors import StoreError
+from mono_depth_ros.errors import StoreError, StoreInUseError
 
 # Every unfinished file or folder has this prefix, so that the next writer can clean it up.
 TEMPORARY = '.tmp-'
@@ -95,8 +95,10 @@ def locked(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
 
     Raises
     ------
-    StoreError
+    StoreInUseError
         If another process (or thread) holds it longer than ``wait_s`` seconds; says who.
+    StoreError
+        If it cannot be written.
 
     """
     with contextlib.ExitStack() as stack:
@@ -108,7 +110,7 @@ def locked(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
         while not _try_lock(file.fileno(), path):
             if time.monotonic() >= deadline:
                 file.seek(0)
-                raise StoreError(
+                raise StoreInUseError(
                     f'{path.parent} is in use by {file.read().strip() or "another process"}: '
                     f'{what} needs it alone; end that one, or choose another store folder'
                 )

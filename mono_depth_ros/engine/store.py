@@ -197,8 +197,10 @@ class VersionStore(StoreReader):
 
         Raises
         ------
-        StoreError
+        StoreInUseError
             If another process has claimed it; the message says which.
+        StoreError
+            If the store cannot be written.
 
         """
         self._make_folders()

@@ -15,7 +15,7 @@ import time
 
 from mono_depth_ros.engine import durable
 from mono_depth_ros.engine.store import VersionStore
-from mono_depth_ros.errors import StoreError
+from mono_depth_ros.errors import StoreError, StoreInUseError
 import pytest
 
 WRITER = """
@@ -156,7 +156,7 @@ def test_a_second_adapter_is_told_who_has_the_store(store):
         assert first.stdout.readline() == b'held\n'
         try:
             told = rf'is in use by adaptation_node \(process {first.pid} on .*end that one, or'
-            with pytest.raises(StoreError, match=told), store.claim('adaptation_node'):
+            with pytest.raises(StoreInUseError, match=told), store.claim('adaptation_node'):
                 pytest.fail('claimed twice')
             store.promote(1)  # the verbs stay open to a person
         finally:
@@ -170,7 +170,7 @@ def test_a_writer_waits_for_another_and_gives_up_after_a_while(store, monkeypatc
     monkeypatch.setattr('mono_depth_ros.engine.store._WAIT_S', 0.1)
     with (
         durable.locked(store.root / 'lock', 'a slow writer'),
-        pytest.raises(StoreError, match='is in use by a slow writer'),
+        pytest.raises(StoreInUseError, match='is in use by a slow writer'),
     ):
         store.promote(1)
     monkeypatch.setattr('mono_depth_ros.engine.store._WAIT_S', 10.0)
