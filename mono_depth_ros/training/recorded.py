@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded images with depth, of a user or of a public dataset, as samples to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import logging
+import math
+from pathlib import Path
+
+import cv2
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.frames import Frame, FrameSource
+from mono_depth_ros.source.pool import ARRAYS, Sample, write_shard
+from mono_depth_ros.source.semantics import Semantic
+from mono_depth_ros.training.augmentation import crop_to
+import numpy as np
+from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+HELD_OUT_SHARE = 0.05
+
+
+def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
+    """
+    Make a sample of a recorded image.
+
+    It is cut so that the optical axis is in its middle, and resized to that of ``sizes``, each
+    (height, width), whose aspect ratio is nearest. Sparse depth, as of a lidar, keeps the nearest
+    point of each pixel.
+
+    Raises
+    ------
+    DatasetError
+        If depth, or the intrinsics that metres depend on, are not known.
+
+    """
+    if frame.camera is None:
+        raise DatasetError(f'{frame.name}: its intrinsics are not known')
+    if frame.depth is None or np.isnan(frame.depth).all():
+        raise DatasetError(f'{frame.name}: it has no depth')
+    window = _around_axis(frame.camera)
+    rgb, depth = frame.rgb[window], frame.depth[window]
+    rows, columns = depth.shape
+    size = min(sizes, key=lambda size: abs(math.log(columns / rows * size[0] / size[1])))
+    depth = _filled(depth, int(min(rows / size[0], columns / size[1])))
+    classes = np.full(depth.shape, Semantic.OTHER, np.uint8)
+    return crop_to(Sample(rgb, depth, classes, frame.camera.focal), size, None)
+
+
+def _around_axis(camera: PinholeCamera) -> tuple[slice, slice]:
+    """Return the largest window whose middle is the principal point."""
+    slices = []
+    for centre, length in ((camera.cy + 0.5, camera.height), (camera.cx + 0.5, camera.width)):
+        half = min(centre, length - centre)
+        if half < 1:
+            raise DatasetError(f'the optical axis does not go through the image: {camera}')
+        slices.append(slice(round(centre - half), round(centre + half)))
+    return slices[0], slices[1]
+
+
+def _filled(depth: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Give a pixel without depth the nearest depth of the ``side`` x ``side`` pixels around it."""
+    if side < 2:
+        return depth
+    missing = np.isnan(depth)
+    nearest = cv2.erode(np.where(missing, np.inf, depth), np.ones((side, side), np.uint8))
+    found = missing & np.isfinite(nearest)
+    return np.where(found, nearest, depth).astype(np.float32)
+
+
+def import_frames(
+    root: Path,
+    domain: str,
+    source: FrameSource,
+    *,
+    sizes: Sequence[tuple[int, int]],
+    shard_samples: int = 128,
+    progress: Callable[[int], None] = lambda done: None,
+) -> int:
+    """
+    Write the images of a source that have depth to a pool, unless the pool has them.
+
+    The last 5 % of them, at most one shard, are the held-out shard: neighbours in a recording look
+    alike. It is written last, so a pool that has it has everything.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the pool.
+    domain : str
+        What the samples are called there, in small letters.
+    source : FrameSource
+        Images, depth and intrinsics.
+    sizes : sequence of (int, int)
+        (height, width) that samples may have [px]; all take the one that suits the first image.
+    shard_samples : int
+        Samples of a shard.
+    progress : callable
+        Called with the number of images looked at.
+
+    Returns
+    -------
+    int
+        Number of samples written by this call.
+
+    Raises
+    ------
+    DatasetError
+        If fewer than two images can be used, or the pool cannot be written.
+
+    """
+    held_out = Path(root) / f'{domain}-000000'
+    if held_out.exists():
+        return 0
+    waiting: list[Sample] = []
+    shards = written = 0
+    kept = max(1, min(shard_samples, round(HELD_OUT_SHARE * source.count)))
+    for looked_at, frame in enumerate(source, start=1):
+        progress(looked_at)
+        try:
+            waiting.append(sample_of(frame, sizes))
+        except DatasetError as error:
+            if source.strict:
+                raise DatasetError(f'{source.name}: {error}') from error
+            logger.warning('left out an image of %s: %s', source.name, error)
+            continue
+        sizes = (waiting[0].depth.shape,)
+        if len(waiting) == shard_samples + kept:
+            shards += 1
+            written += _write(root, domain, shards, waiting[:shard_samples])
+            del waiting[:shard_samples]
+    kept = min(kept, len(waiting) - (not shards))
+    if kept < 1:
+        raise DatasetError(f'{source.name}: fewer than two images have depth and intrinsics')
+    if len(waiting) > kept:
+        written += _write(root, domain, shards + 1, waiting[:-kept])
+    return written + _write(root, domain, 0, waiting[-kept:])
+
+
+def _write(root: Path, domain: str, number: int, samples: list[Sample]) -> int:
+    path = Path(root) / f'{domain}-{number:06d}'
+    if not path.exists():  # else it is left over from a call that was interrupted
+        arrays = {
+            name: np.stack([np.asarray(getattr(sample, name)) for sample in samples])
+            for name in ARRAYS
+        }
+        write_shard(path, {**arrays, 'depth': arrays['depth'].astype(np.float16)})
+    return len(samples)

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded images with depth become samples that the network can be trained on."""
+
+from dataclasses import replace
+import shutil
+
+from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.frames import Frame, FrameSource
+from mono_depth_ros.source.pool import SamplePool
+from mono_depth_ros.training.recorded import import_frames, sample_of
+import numpy as np
+import pytest
+
+CAMERA = PinholeCamera(fx=100.0, fy=100.0, cx=89.5, cy=47.5, width=200, height=96)
+SIZES = [(32, 32), (32, 64)]
+
+
+def frame(number=0, depth=2.0, camera=CAMERA):
+    shape = (CAMERA.height, CAMERA.width)
+    rgb = np.full((*shape, 3), number, np.uint8)
+    return Frame(rgb, number, str(number), camera, np.full(shape, depth, np.float32))
+
+
+class Frames(FrameSource):
+    """Frames in memory."""
+
+    def __init__(self, frames, strict=False):
+        super().__init__('frames', len(frames), strict)
+        self.frames = frames
+
+    def _loaders(self):
+        return (lambda one=one: one for one in self.frames)
+
+
+def test_a_sample_sees_what_the_camera_saw():
+    # Depth says which column it belongs to, and the image says it too.
+    columns = np.tile(np.arange(200, dtype=np.float32), (96, 1))
+    rgb = np.tile(columns[:, :, None].astype(np.uint8), (1, 1, 3))
+    recorded = replace(frame(), rgb=rgb, depth=1 + columns)
+
+    sample = sample_of(recorded, SIZES)
+
+    # 180 columns lie around the axis; 96 rows at 2:1 are 180 x 90, shrunk 2.8125 times.
+    assert sample.depth.shape == (32, 64)
+    assert sample.focal == pytest.approx(100 / 2.8125)
+    slopes = (np.arange(64) - 31.5) / sample.focal
+    true_slopes = (sample.depth[16] - 1 - CAMERA.cx) / CAMERA.fx
+    np.testing.assert_allclose(slopes, true_slopes, atol=0.5 / CAMERA.fx)
+    np.testing.assert_allclose(sample.rgb[16, :, 0], sample.depth[16] - 1, atol=1.6)
+
+
+def test_the_shape_that_is_nearest_is_taken():
+    wide = replace(CAMERA, cx=99.5)
+    narrow = replace(CAMERA, cx=49.5)
+
+    assert sample_of(frame(camera=wide), SIZES).depth.shape == (32, 64)
+    assert sample_of(frame(camera=narrow), SIZES).depth.shape == (32, 32)
+
+
+def test_points_of_a_lidar_survive_and_the_nearest_wins():
+    depth = np.full((96, 200), np.nan, np.float32)
+    depth[::3, ::3] = 9.0
+    depth[48, 90] = 4.0
+
+    shrunk = sample_of(replace(frame(), depth=depth), SIZES).depth
+
+    assert np.isfinite(shrunk).mean() > 0.4  # of its pixels; every ninth had a point
+    assert shrunk[16, 32] == 4.0
+
+
+@pytest.mark.parametrize(
+    ('unknown', 'reason'),
+    [
+        ({'camera': None}, 'intrinsics are not known'),
+        ({'depth': None}, 'has no depth'),
+        ({'depth': np.full((96, 200), np.nan, np.float32)}, 'has no depth'),
+        ({'camera': replace(CAMERA, cx=-5.0)}, 'does not go through the image'),
+    ],
+)
+def test_what_cannot_teach_is_refused_with_a_reason(unknown, reason):
+    with pytest.raises(DatasetError, match=reason):
+        sample_of(replace(frame(), **unknown), SIZES)
+
+
+def test_the_end_of_a_recording_is_held_out(tmp_path):
+    source = Frames([frame(number) for number in range(60)])
+
+    assert import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25) == 60
+
+    train = SamplePool(tmp_path, ('own',))
+    held_out = SamplePool(tmp_path, ('own',), held_out=True)
+    assert [int(train[i].rgb[0, 0, 0]) for i in range(len(train))] == list(range(57))
+    assert [int(held_out[i].rgb[0, 0, 0]) for i in range(len(held_out))] == [57, 58, 59]
+    assert np.all(train[0].depth == 2.0)
+
+
+def test_an_import_that_was_interrupted_goes_on_and_a_whole_one_is_kept(tmp_path):
+    source = Frames([frame(number) for number in range(60)])
+    import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25)
+    before = (tmp_path / 'own-000001' / 'rgb.npy').stat().st_mtime_ns
+
+    assert import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25) == 0
+    for number in (0, 2):
+        shutil.rmtree(tmp_path / f'own-{number:06d}')
+    import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25)
+
+    assert (tmp_path / 'own-000001' / 'rgb.npy').stat().st_mtime_ns == before
+    assert len(SamplePool(tmp_path, ('own',))) == 57
+
+
+def test_images_that_cannot_be_used_are_left_out_or_refused(tmp_path, caplog):
+    frames = [frame(0), replace(frame(1), depth=None), frame(2)]
+
+    assert import_frames(tmp_path / 'a', 'own', Frames(frames), sizes=SIZES) == 2
+    assert 'left out an image of frames: 1: it has no depth' in caplog.text
+    with pytest.raises(DatasetError, match='frames: 1: it has no depth'):
+        import_frames(tmp_path / 'b', 'own', Frames(frames, strict=True), sizes=SIZES)
+    with pytest.raises(DatasetError, match='fewer than two images'):
+        import_frames(tmp_path / 'c', 'own', Frames(frames[:1]), sizes=SIZES)
