@@ -112,22 +112,35 @@ def valid_mask(predicted: Depth, true: Depth, protocol: Protocol) -> Mask:
     return inside & np.isfinite(predicted) & crop_mask(true.shape, protocol.crop)
 
 
-def align_median(predicted: Depth, true: Depth) -> Depth:
-    """Multiply the prediction by median(true) / median(predicted)."""
-    return np.asarray(predicted * (np.median(true) / max(float(np.median(predicted)), 1e-9)))
+def labelled_mask(true: Depth, protocol: Protocol) -> Mask:
+    """Return the pixels (H, W) whose truth counts, whatever was predicted."""
+    return valid_mask(np.zeros_like(true), true, protocol)
 
 
-def align_ratio(predicted: Depth, true: Depth) -> Depth:
+def align_median(predicted: Depth, true: Depth, pixels: Depth | None = None) -> Depth:
+    """
+    Multiply the prediction by median(true) / median(predicted).
+
+    As in all alignments, the fit is applied to ``pixels`` instead, if they are given.
+    """
+    pixels = predicted if pixels is None else pixels
+    return np.asarray(pixels * (np.median(true) / max(float(np.median(predicted)), 1e-9)))
+
+
+def align_ratio(predicted: Depth, true: Depth, pixels: Depth | None = None) -> Depth:
     """
     Multiply the prediction by median(true / predicted), over pixels.
 
     Papers call both this and `align_median` median scaling, but this one usually scores better:
     its factor fits most pixels, that of the medians the middle of both histograms.
     """
-    return np.asarray(predicted * np.median(true / np.maximum(predicted, 1e-9)))
+    pixels = predicted if pixels is None else pixels
+    return np.asarray(pixels * np.median(true / np.maximum(predicted, 1e-9)))
 
 
-def align_lstsq(predicted: Depth, true: Depth, max_depth: float) -> Depth:
+def align_lstsq(
+    predicted: Depth, true: Depth, max_depth: float, pixels: Depth | None = None
+) -> Depth:
     """
     Fit scale and shift of the predicted disparity to the true one by least squares (MiDaS).
 
@@ -136,10 +149,13 @@ def align_lstsq(predicted: Depth, true: Depth, max_depth: float) -> Depth:
     disparity = 1 / np.maximum(predicted, 1e-9)
     columns = np.stack([disparity, np.ones_like(disparity)], axis=1)
     (scale, shift), *_ = np.linalg.lstsq(columns, 1 / true, rcond=None)
-    return np.asarray(1 / np.maximum(scale * disparity + shift, 1 / max_depth))
+    wanted = disparity if pixels is None else 1 / np.maximum(pixels, 1e-9)
+    return np.asarray(1 / np.maximum(scale * wanted + shift, 1 / max_depth))
 
 
-def align_robust(predicted: Depth, true: Depth, max_depth: float) -> Depth:
+def align_robust(
+    predicted: Depth, true: Depth, max_depth: float, pixels: Depth | None = None
+) -> Depth:
     """
     Match median and mean absolute deviation of the predicted disparity to the true one.
 
@@ -150,20 +166,42 @@ def align_robust(predicted: Depth, true: Depth, max_depth: float) -> Depth:
     middle, target = np.median(disparity), np.median(wanted)
     deviation = np.mean(np.abs(disparity - middle))
     scale = np.mean(np.abs(wanted - target)) / deviation if deviation > 1e-9 else 0.0
+    if pixels is not None:
+        disparity = 1 / np.maximum(pixels, 1e-9)
     return np.asarray(1 / np.maximum((disparity - middle) * scale + target, 1 / max_depth))
 
 
-def aligned(predicted: Depth, true: Depth, protocol: Protocol) -> Depth:
-    """Align the valid pixels (N,) of a prediction, then limit it to the range of the protocol."""
+def aligned(
+    predicted: Depth, true: Depth, protocol: Protocol, pixels: Depth | None = None
+) -> Depth:
+    """
+    Align the valid pixels (N,) of a prediction, then limit it to the range of the protocol.
+
+    If ``pixels``, of any shape, are given, they are what is aligned, by the fit of the others.
+    """
     if protocol.align == 'median':
-        predicted = align_median(predicted, true)
+        found = align_median(predicted, true, pixels)
     elif protocol.align == 'ratio':
-        predicted = align_ratio(predicted, true)
+        found = align_ratio(predicted, true, pixels)
     elif protocol.align == 'lstsq':
-        predicted = align_lstsq(predicted, true, protocol.max_depth)
+        found = align_lstsq(predicted, true, protocol.max_depth, pixels)
     elif protocol.align == 'robust':
-        predicted = align_robust(predicted, true, protocol.max_depth)
-    return np.clip(predicted, protocol.min_depth, protocol.max_depth)
+        found = align_robust(predicted, true, protocol.max_depth, pixels)
+    else:
+        found = predicted if pixels is None else pixels
+    return np.clip(found, protocol.min_depth, protocol.max_depth)
+
+
+def aligned_image(predicted: Depth, true: Depth, protocol: Protocol) -> Depth:
+    """
+    Return a whole prediction (H, W) as `score_image` compares it with the truth.
+
+    Pixels that do not count are aligned with the others; NaN where nothing was predicted.
+    """
+    mask = valid_mask(predicted, true, protocol)
+    p, t = predicted[mask].astype(np.float64), true[mask].astype(np.float64)
+    known = np.where(np.isfinite(predicted), predicted, np.nan).astype(np.float64)
+    return aligned(p, t, protocol, known) if t.size else known
 
 
 def depth_metrics(predicted: Depth, true: Depth) -> dict[str, float]:
@@ -223,7 +261,7 @@ def score_image(predicted: Depth, true: Depth, protocol: Protocol) -> dict[str, 
     mask = valid_mask(predicted, true, protocol)
     if not mask.any():
         return None
-    labelled = valid_mask(np.zeros_like(true), true, protocol)
+    labelled = labelled_mask(true, protocol)
     p, t = predicted[mask].astype(np.float64), true[mask].astype(np.float64)
     return {
         **depth_metrics(aligned(p, t, protocol), t),
@@ -276,7 +314,7 @@ def range_table(
 
 def constant_baseline(true: Depth, protocol: Protocol) -> Depth:
     """Return each image's own median true depth everywhere: what no network must fall short of."""
-    mask = valid_mask(np.zeros_like(true), true, protocol)
+    mask = labelled_mask(true, protocol)
     middle = float(np.median(true[mask])) if mask.any() else np.nan
     return np.full(true.shape, middle, np.float32)
 

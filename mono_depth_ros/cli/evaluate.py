@@ -272,10 +272,10 @@ class Job:
         if not own:
             self._refuse(frame.name, scores.skipped[frame.name])
             return
-        first = own[self.aligns[0]]
-        scale = 1.0 if self.aligns[0] == 'none' else first['scale']
+        first = scores.protocols[0]
         if self.gallery is not None:
-            self.gallery.offer(frame.name, first['abs_rel'], frame.rgb, predicted, true, scale)
+            abs_rel = own[first.align]['abs_rel']
+            self.gallery.offer(frame.name, abs_rel, frame.rgb, predicted, true, first)
 
     def _refuse(self, image: str, reason: str) -> None:
         if self.source.strict:

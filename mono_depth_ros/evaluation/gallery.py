@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-from mono_depth_ros.metrics import Depth
+from mono_depth_ros.metrics import aligned_image, Depth, labelled_mask, Protocol
 from mono_depth_ros.visualisation import colour_depth, depth_range, side_by_side
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +44,21 @@ class Gallery:
         self._kept: list[Exhibit] = []
 
     def offer(
-        self, name: str, abs_rel: float, rgb: Picture, predicted: Depth, true: Depth, scale: float
+        self,
+        name: str,
+        abs_rel: float,
+        rgb: Picture,
+        predicted: Depth,
+        true: Depth,
+        protocol: Protocol,
     ) -> None:
-        """Show an image if it is among the best or worst so far; ``scale`` aligns the network."""
+        """Show an image as ``protocol`` scored it, if it is among the best or worst so far."""
         if len(self._kept) >= 2 * self.count:
             best, worst = self._kept[self.count - 1], self._kept[-self.count]
             if best.abs_rel <= abs_rel <= worst.abs_rel:
                 return
-        panels = exhibit_panels(rgb, predicted * scale, true)
+        shown = aligned_image(predicted, true, protocol)
+        panels = exhibit_panels(rgb, shown, np.where(labelled_mask(true, protocol), true, np.nan))
         labels = (f'{name[-28:]}  {abs_rel:.3f}', *LABELS[1:])
         self._kept.append(Exhibit(abs_rel, side_by_side(panels, labels)))
         self._kept.sort(key=lambda exhibit: exhibit.abs_rel)

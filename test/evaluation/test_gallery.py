@@ -3,6 +3,7 @@
 """The picture of the best and the worst images."""
 
 from mono_depth_ros.evaluation.gallery import exhibit_panels, Gallery, HEIGHT
+from mono_depth_ros.metrics import Protocol
 from mono_depth_ros.visualisation import LABEL_HEIGHT
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ def offer(gallery, abs_rel):
     """Offer an image whose brightness is its score."""
     rgb = np.full((60, 80, 3), round(abs_rel * 100), np.uint8)
     depth = np.full((60, 80), 2.0, np.float32)
-    gallery.offer('image', abs_rel, rgb, depth, depth, 1.0)
+    gallery.offer('image', abs_rel, rgb, depth, depth, Protocol())
 
 
 def brightness(picture):
@@ -51,3 +52,29 @@ def test_the_error_is_white_at_half_the_depth_and_black_where_there_is_no_truth(
 
     assert (error[:, 90:] == 255).all()
     assert (error[:, :70] == 0).all()
+
+
+@pytest.mark.parametrize('align', ['median', 'ratio', 'lstsq', 'robust'])
+def test_the_network_is_shown_as_its_alignment_was_scored(align):
+    true = np.tile(np.geomspace(1.0, 4.0, HEIGHT, dtype=np.float32), (HEIGHT, 1))
+    # A factor, or a scale and a shift in disparity, which no factor makes good.
+    predicted = 2 * true if align in ('median', 'ratio') else 1 / (0.5 / true + 0.4)
+    black = np.zeros((HEIGHT, HEIGHT, 3), np.uint8)
+    gallery = Gallery()
+
+    gallery.offer('image', 0.0, black, predicted, true, Protocol(align))
+
+    error = gallery.picture()[LABEL_HEIGHT:, -HEIGHT:]
+    assert error.max() <= 1
+
+
+def test_truth_that_does_not_count_is_not_shown():
+    true = np.full((HEIGHT, HEIGHT), 2.0, np.float32)
+    true[:, :80] = 50.0
+    black = np.zeros((HEIGHT, HEIGHT, 3), np.uint8)
+    gallery = Gallery()
+
+    gallery.offer('image', 0.0, black, np.full_like(true, 2.0), true, Protocol(max_depth=10.0))
+
+    error = gallery.picture()[LABEL_HEIGHT:, -HEIGHT:]
+    assert error.max() == 0
