@@ -47,6 +47,18 @@ class Sample:
     focal: float
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """Opened shards, and the number of samples up to the end of each."""
+
+    shards: tuple[dict[str, NDArray[np.generic]], ...]
+    ends: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        return int(self.ends[-1]) if self.ends.size else 0
+
+
 class SamplePool:
     """
     The samples of one or more domains under a folder.
@@ -64,43 +76,46 @@ class SamplePool:
 
     def __init__(self, root: Path, domains: Sequence[str], *, held_out: bool = False) -> None:
         self.root, self.domains, self.held_out = Path(root), tuple(domains), held_out
-        self._shards: list[dict[str, NDArray[np.generic]]] = []
-        self._known: set[str] = set()
-        self._ends = np.zeros(0, np.int64)
+        self._known: frozenset[str] = frozenset()
+        self._contents = _Contents((), np.zeros(0, np.int64))
         self.refresh()
 
     def refresh(self) -> int:
         """Open the shards that appeared since the last call; return the number of samples."""
+        shards, known = list(self._contents.shards), set(self._known)
         for path in sorted(self.root.glob('*-??????')) if self.root.is_dir() else ():
             match = SHARD.fullmatch(path.name)
-            if match is None or match[1] not in self.domains or path.name in self._known:
+            if match is None or match[1] not in self.domains or path.name in known:
                 continue
             if (int(match[2]) == 0) == self.held_out:
-                self._shards.append(read_shard(path))
-            self._known.add(path.name)
-        self._ends = np.cumsum([len(shard['focal']) for shard in self._shards], dtype=np.int64)
+                shards.append(read_shard(path))
+            known.add(path.name)
+        ends = np.cumsum([len(shard['focal']) for shard in shards], dtype=np.int64)
+        # Published as one object: threads that prepare batches read the pool meanwhile.
+        self._contents, self._known = _Contents(tuple(shards), ends), frozenset(known)
         return len(self)
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if self._ends.size else 0
+        return self._contents.count
 
     def matching(self, size: tuple[int, int], ratio: float = 1.5) -> NDArray[np.int64]:
         """Return the samples whose aspect ratio is within a factor ``ratio`` of ``size``'s."""
         wanted = size[1] / size[0]
-        starts = np.concatenate([[0], self._ends[:-1]]).astype(np.int64)
+        contents = self._contents
         runs = []
-        for start, end, shard in zip(starts, self._ends, self._shards, strict=True):
-            rows, columns = shard['depth'].shape[1:]
+        for end, shard in zip(contents.ends, contents.shards, strict=True):
+            count, rows, columns = shard['depth'].shape
             if 1 / ratio <= columns / rows / wanted <= ratio:
-                runs.append(np.arange(start, end))
-        return np.concatenate(runs) if runs else np.arange(len(self))
+                runs.append(np.arange(end - count, end))
+        return np.concatenate(runs) if runs else np.arange(contents.count)
 
     def __getitem__(self, index: int) -> Sample:
-        number = int(np.searchsorted(self._ends, index, side='right'))
-        if not 0 <= index < len(self):
-            raise IndexError(f'sample {index} of a pool of {len(self)}')
-        shard = self._shards[number]
-        row = index - (int(self._ends[number - 1]) if number else 0)
+        contents = self._contents
+        number = int(np.searchsorted(contents.ends, index, side='right'))
+        if not 0 <= index < contents.count:
+            raise IndexError(f'sample {index} of a pool of {contents.count}')
+        shard = contents.shards[number]
+        row = index - (int(contents.ends[number - 1]) if number else 0)
         return Sample(
             rgb=np.asarray(shard['rgb'][row], np.uint8),
             depth=np.asarray(shard['depth'][row]),

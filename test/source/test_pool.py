@@ -3,10 +3,11 @@
 """The pool of rendered samples: whole shards only, held-out apart, the same after a kill."""
 
 import errno
+import shutil
 
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.source import pool as module
-from mono_depth_ros.source.pool import fill_pool, SamplePool, shard_seed, write_shard
+from mono_depth_ros.source.pool import fill_pool, read_shard, SamplePool, shard_seed, write_shard
 import numpy as np
 import pytest
 
@@ -69,6 +70,37 @@ def test_a_pool_that_grows_is_seen_after_a_refresh(tmp_path):
     write_shard(tmp_path / 'indoor-000002', shard(2))
 
     assert (len(pool), pool.refresh(), len(pool)) == (3, 6, 6)
+
+
+def test_a_pool_is_read_while_it_is_refreshed(tmp_path, monkeypatch):
+    write_shard(tmp_path / 'indoor-000001', shard(1))
+    pool = SamplePool(tmp_path, ('indoor',))
+    for number in (2, 3):
+        write_shard(tmp_path / f'indoor-{number:06d}', shard(number))
+    seen = []
+
+    def read(path):
+        # What a thread that prepares a batch would see at this moment.
+        seen.append((len(pool), pool.matching((8, 12)).tolist(), pool[2].focal))
+        return read_shard(path)
+
+    monkeypatch.setattr(module, 'read_shard', read)
+
+    assert pool.refresh() == 9
+    assert seen == [(3, [0, 1, 2], 10.0)] * 2
+
+
+def test_a_damaged_shard_does_not_hide_those_before_it(tmp_path):
+    pool = SamplePool(tmp_path, ('indoor',))
+    for number in (1, 2):
+        write_shard(tmp_path / f'indoor-{number:06d}', shard(number))
+    (tmp_path / 'indoor-000002' / 'depth.npy').write_bytes(b'no')
+    with pytest.raises(DatasetError, match=r'indoor-000002 is not a shard'):
+        pool.refresh()
+
+    shutil.rmtree(tmp_path / 'indoor-000002')
+
+    assert pool.refresh() == 3
 
 
 def test_samples_are_chosen_by_aspect_ratio(tmp_path):
