@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TYPE_CHECKING
 
+from mono_depth_ros.evaluation.methods import BASELINES, NETWORK
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,15 +15,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from mono_depth_ros.evaluation.scoring import DatasetScores
 
-# Width is dear; the files have all metrics.
 # The rest is in the JSON and CSV files: a terminal is 80 columns wide.
 SHOWN = ('abs_rel', 'rmse', 'silog', 'delta1', 'delta2')
-NETWORK = 'network'
-BASELINES = {
-    'constant': "each image's own true median",
-    'ramp 3:1': '3 m at the top of every image, 1 m at the bottom',
-    'row prior': 'mean depth per image row of the source pack',
-}
 
 
 def print_scores(

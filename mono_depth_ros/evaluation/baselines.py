@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mono_depth_ros.evaluation.methods import RAMP, ROW_PRIOR
 from mono_depth_ros.metrics import row_prior
 import numpy as np
 from numpy.typing import NDArray
 
-CONSTANT = 'constant'
-RAMP = 'ramp 3:1'
 ROWS = 192
 PACK = 'source_pack.zip'
 
@@ -48,5 +47,5 @@ def row_priors(model: Path) -> dict[str, NDArray[np.float64]]:
         from mono_depth_ros.source.pack import read_source_pack
 
         depths = (sample.depth for sample in read_source_pack(pack))
-        priors['row prior'] = row_prior(depths, ROWS)
+        priors[ROW_PRIOR] = row_prior(depths, ROWS)
     return priors

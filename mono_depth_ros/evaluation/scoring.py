@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mono_depth_ros.evaluation.baselines import CONSTANT
+from mono_depth_ros.evaluation.methods import CONSTANT, NETWORK
 from mono_depth_ros.metrics import (
     constant_baseline,
     Depth,
@@ -19,8 +19,6 @@ from mono_depth_ros.metrics import (
 )
 import numpy as np
 from numpy.typing import NDArray
-
-NETWORK = 'network'
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.evaluation.baselines import row_priors
+from mono_depth_ros.evaluation.methods import BASELINES, NETWORK
 from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
 from mono_depth_ros.evaluation.scoring import DatasetScores, range_edges
 from mono_depth_ros.metrics import Protocol
@@ -132,6 +133,12 @@ def test_a_source_pack_beside_the_model_gives_its_mean_depth_per_row(tmp_path):
 
     assert prior[0] == pytest.approx(6.0, rel=0.01)
     assert prior[-1] == pytest.approx(2.0, rel=0.01)
+
+
+def test_every_baseline_is_explained_under_the_table(tmp_path, scores):
+    methods = {*scores.means(), *row_priors(tmp_path / 'model.onnx')}
+
+    assert methods - {NETWORK, 'prior'} <= set(BASELINES)
 
 
 def test_a_damaged_source_pack_is_refused(tmp_path):
