@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 import logging
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
@@ -188,8 +189,9 @@ class Estimators:
             'input_sizes': sorted(self._by_size),
         }
 
+    @cached_property
     def priors(self) -> Mapping[str, NDArray[float64]]:
-        """Return the row priors that belong to the network."""
+        """The row priors that belong to the network; they take a moment to read."""
         from mono_depth_ros.evaluation.baselines import row_priors
         from mono_depth_ros.model.registry import resolve_model
 
@@ -223,7 +225,7 @@ class Job:
         from mono_depth_ros.evaluation.scoring import DatasetScores
 
         self.gallery = Gallery()
-        priors = self.estimators.priors()
+        priors = self.estimators.priors
         scores: DatasetScores | None = None
         with progress_bar() as bar:
             task = bar.add_task(self.source.name, total=self.source.count or None)

@@ -81,6 +81,17 @@ def test_several_datasets_are_one_table(make, scores):
     assert 'rooms' in table and 'halls' in table
 
 
+def test_the_source_pack_is_read_once_for_all_datasets(make, scores, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        'mono_depth_ros.evaluation.baselines.row_priors', lambda model: read.append(model) or {}
+    )
+
+    scores(make('rooms'), make('halls'))
+
+    assert len(read) == 1
+
+
 def test_true_depth_beyond_ten_metres_raises_the_cap_unless_one_is_given(make, scores):
     far = make('street', (10.0,))
 
