@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+import math
 
 from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.source.pack import spread
 from mono_depth_ros.source.pool import Sample, SamplePool
 from mono_depth_ros.training.augmentation import canonical_depth, crop_to, jitter_colours
 from mono_depth_ros.training.config import PretrainConfig
@@ -94,15 +95,43 @@ def training_batch(
     return collate(samples, config.focal * phase.scale, config)
 
 
-def validation_batches(
+def validation_samples(
     pool: SamplePool, config: PretrainConfig, step: int, count: int = 128
-) -> Iterator[Batch]:
-    """Yield the held-out samples, not augmented, at the first size of the current phase."""
-    phase = config.phase_at(min(step, config.steps - 1))
-    for start in range(0, min(count, len(pool)), 16):
-        chosen = range(start, min(start + 16, count, len(pool)))
-        samples = [crop_to(pool[i], phase.sizes[0], None) for i in chosen]
-        yield collate(samples, config.focal * phase.scale, config)
+) -> dict[str, list[Sample]]:
+    """
+    Return held-out samples of each domain, not augmented, at a size of the current phase.
+
+    A domain has the size whose aspect ratio is nearest to that of its samples, the first of equal
+    ones: a wide window of a narrow image would be a blown-up strip.
+
+    Parameters
+    ----------
+    pool : SamplePool
+        Held-out samples.
+    config : PretrainConfig
+    step : int
+        Updates made.
+    count : int
+        Most samples of all domains together; each has the same share of them, spread evenly over
+        what it has.
+
+    Returns
+    -------
+    dict
+        Samples by domain, without the domains that have none.
+
+    """
+    sizes = config.phase_at(min(step, config.steps - 1)).sizes
+    samples = {}
+    for domain in pool.domains:
+        part = SamplePool(pool.root, (domain,), held_out=pool.held_out)
+        if len(part):
+            rows, columns = part[0].depth.shape
+            size = min(sizes, key=lambda s: abs(math.log(s[1] / s[0] * rows / columns)))
+            chosen = part.matching(size)
+            picked = spread(max(1, count // len(pool.domains)), len(chosen))
+            samples[domain] = [crop_to(part[int(chosen[i])], size, None) for i in picked]
+    return samples
 
 
 class Prefetcher:

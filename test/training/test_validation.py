@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Validation sees every domain alike, at a shape that its images have."""
+
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from mono_depth_ros.source.pool import SamplePool, write_shard
+from mono_depth_ros.training.batches import validation_samples
+from mono_depth_ros.training.config import Phase, PretrainConfig
+from mono_depth_ros.training.validation import validate
+import numpy as np
+
+CONFIG = PretrainConfig(
+    domains=('indoor', 'street'), focal=80.0, phases=(Phase(4, ((64, 192), (64, 96)), 4),)
+)
+
+
+def shard(numbers, size):
+    """Make grey images whose sample i has the focal length ``numbers[i]``."""
+    count = len(numbers)
+    return {
+        'rgb': np.full((count, *size, 3), 128, np.uint8),
+        'depth': np.full((count, *size), 2.0, np.float16),
+        'semantics': np.zeros((count, *size), np.uint8),
+        'focal': np.asarray(numbers, np.float32),
+    }
+
+
+def held_out(root, domains=CONFIG.domains):
+    return SamplePool(root, domains, held_out=True)
+
+
+def test_every_domain_is_scored_however_many_samples_the_first_has(tmp_path):
+    write_shard(tmp_path / 'indoor-000000', shard(np.arange(100, 140), (64, 96)))
+    write_shard(tmp_path / 'street-000000', shard(np.arange(200, 240), (64, 96)))
+
+    samples = validation_samples(held_out(tmp_path), CONFIG, 0, count=20)
+
+    assert {domain: len(part) for domain, part in samples.items()} == {'indoor': 10, 'street': 10}
+
+
+def test_held_out_samples_are_spread_over_the_shard(tmp_path):
+    write_shard(tmp_path / 'indoor-000000', shard(np.arange(100, 140), (64, 96)))
+    pool = held_out(tmp_path, ('indoor',))
+
+    samples = validation_samples(pool, CONFIG, 0, count=4)['indoor']
+
+    assert [sample.focal for sample in samples] == [100.0, 113.0, 126.0, 139.0]
+
+
+def test_a_domain_is_scored_at_the_size_that_its_images_have(tmp_path):
+    write_shard(tmp_path / 'indoor-000000', shard([100.0], (64, 96)))
+    write_shard(tmp_path / 'street-000000', shard([200.0], (64, 192)))
+
+    samples = validation_samples(held_out(tmp_path), CONFIG, 0)
+
+    assert samples['indoor'][0].depth.shape == (64, 96)
+    assert samples['street'][0].depth.shape == (64, 192)
+    assert (samples['indoor'][0].focal, samples['street'][0].focal) == (100.0, 200.0)
+
+
+class Constant(torch.nn.Module):
+    """A network that says 2 m at the reference focal length, whatever it sees."""
+
+    max_depth = 20.0
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def log_depth(self, rgb, focal):
+        return torch.full((len(rgb), *rgb.shape[2:]), 2.0).log(), None
+
+
+def test_a_domain_of_few_samples_counts_as_much_as_one_of_many(tmp_path):
+    # At 80 px the wall at 2 m stays there; seen with 160 px it is one at 1 m: abs_rel 1.
+    write_shard(tmp_path / 'indoor-000000', shard([80.0] * 9, (64, 96)))
+    write_shard(tmp_path / 'street-000000', shard([160.0], (64, 96)))
+
+    scores = validate(Constant(), held_out(tmp_path), CONFIG, 0)
+
+    assert scores['val_abs_rel'] == pytest.approx(0.5, rel=1e-3)
+    assert scores['val_abs_rel_median'] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_there_are_no_scores_without_held_out_samples(tmp_path):
+    assert validate(Constant(), held_out(tmp_path), CONFIG, 0) == {}
