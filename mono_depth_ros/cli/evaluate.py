@@ -93,7 +93,6 @@ def evaluate(
     It is scored on what the node publishes: depth at the size of the camera image, before the
     range limits. Scores are the mean over images. Baselines that see no image stand beside it.
     """
-    from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
     from mono_depth_ros.source.layouts.datasets import open_dataset, SelectedFrames
 
     config = engines.engine_config(locals())
@@ -104,22 +103,17 @@ def evaluate(
     ]
     if output is not None:
         make_folder(output)
-    results = []
+    report = Report(json_path, csv_path, output)
     with Estimators(config) as estimators:
-        for source in sources:
-            job = Job(source, estimators, aligns, CameraChoice(None, fov), crop)
-            results.append(job.run(min_depth, max_depth))
-            if output is not None:
-                job.write_picture(output / f'{file_name(source.name)}_best_worst.png')
-        network = estimators.description
-    print_scores(console, network, results)
-    write = {json_path: to_json(network, results), csv_path: to_csv(results)}
-    if output is not None:
-        write[output / 'scores.json'] = to_json(network, results)
-        write[output / 'scores.csv'] = to_csv(results)
-    for path, text in write.items():
-        if path is not None:
-            write_text(path.expanduser(), text)
+        try:
+            for source in sources:
+                job = Job(source, estimators, aligns, CameraChoice(None, fov), crop, strict)
+                report.run(job, min_depth, max_depth)
+        finally:
+            # What was scored is worth keeping, whatever stops the rest.
+            report.finish(estimators)
+    if report.failed:
+        raise DatasetError('; '.join(map(str, report.failed))) from report.failed[0]
 
 
 def chosen_aligns(words: list[str]) -> list[str]:
@@ -191,7 +185,7 @@ class Estimators:
 
     @cached_property
     def priors(self) -> Mapping[str, NDArray[float64]]:
-        """The row priors that belong to the network; they take a moment to read."""
+        """Return the row priors that belong to the network, read when first wanted."""
         from mono_depth_ros.evaluation.baselines import row_priors
         from mono_depth_ros.model.registry import resolve_model
 
@@ -208,6 +202,7 @@ class Job:
     aligns: list[str]
     cameras: CameraChoice
     crop: str
+    strict: bool = False
     gallery: Gallery | None = field(default=None, init=False)
     skipped: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -280,7 +275,7 @@ class Job:
             self.gallery.offer(frame.name, abs_rel, frame.rgb, predicted, true, first)
 
     def _refuse(self, image: str, reason: str) -> None:
-        if self.source.strict:
+        if self.strict:
             raise DatasetError(f'{self.source.name}: {image}: {reason}')
         logger.warning('left out %s of %s: %s', image, self.source.name, reason)
         self.skipped[image] = reason
@@ -296,3 +291,43 @@ class Job:
             write_image(path, picture)
         except OSError as error:
             raise DatasetError(f'cannot write {path}: {error}') from error
+
+
+@dataclass
+class Report:
+    """Collects the scores of all datasets and hands them out."""
+
+    json_path: Path | None
+    csv_path: Path | None
+    output: Path | None
+    results: list[DatasetScores] = field(default_factory=list, init=False)
+    failed: list[DatasetError] = field(default_factory=list, init=False)
+
+    def run(self, job: Job, min_depth: float, max_depth: float) -> None:
+        """Score a dataset; keep the error of one that cannot be used, or raise it if strict."""
+        try:
+            self.results.append(job.run(min_depth, max_depth))
+        except DatasetError as error:
+            if job.strict:
+                raise
+            self.failed.append(error)
+            return
+        if self.output is not None:
+            job.write_picture(self.output / f'{file_name(job.source.name)}_best_worst.png')
+
+    def finish(self, estimators: Estimators) -> None:
+        """Print and write the scores, if there are any."""
+        from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
+
+        if not self.results:
+            return
+        network = estimators.description
+        print_scores(console, network, self.results)
+        text, table = to_json(network, self.results), to_csv(self.results)
+        files = {self.json_path: text, self.csv_path: table}
+        if self.output is not None:
+            files[self.output / 'scores.json'] = text
+            files[self.output / 'scores.csv'] = table
+        for path, content in files.items():
+            if path is not None:
+                write_text(path.expanduser(), content)

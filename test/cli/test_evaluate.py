@@ -4,6 +4,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
@@ -79,6 +80,47 @@ def test_several_datasets_are_one_table(make, scores):
     assert of(report, 1)['abs_rel'] == pytest.approx(0.5, abs=0.01)
     table = said.split('Scale of the place')[0]
     assert 'rooms' in table and 'halls' in table
+
+
+@pytest.fixture
+def unlabelled(make):
+    """Make an RGB-D folder without any depth, which cannot be scored."""
+    folder = make('unlabelled', (1.0,))
+    (folder / 'depth' / '0.png').unlink()
+    return folder
+
+
+def test_a_dataset_that_cannot_be_used_takes_nothing_from_the_others(
+    make, unlabelled, run, red_network, tmp_path
+):
+    output = tmp_path / 'output'
+    folders = (make('rooms'), unlabelled, make('halls'))
+
+    status, said, errors = run('evaluate', *folders, '--model', red_network, '--output', output)
+
+    assert status == 1
+    assert 'unlabelled has depth that could be scored' in ' '.join(errors.split())
+    assert 'rooms' in said and 'halls' in said
+    report = json.loads((output / 'scores.json').read_text())
+    assert [Path(dataset['name']).name for dataset in report['datasets']] == ['rooms', 'halls']
+    assert len(list(output.glob('*_best_worst.png'))) == 2
+
+
+def test_strict_ends_at_a_dataset_that_cannot_be_used_and_keeps_what_was_scored(
+    make, unlabelled, run, red_network, tmp_path
+):
+    path = tmp_path / 'scores.json'
+    folders = (make('rooms'), unlabelled, make('halls'))
+
+    status, said, errors = run(
+        'evaluate', *folders, '--model', red_network, '--json', path, '--strict'
+    )
+
+    assert status == 1
+    assert 'there is no depth image for it' in ' '.join(errors.split())
+    report = json.loads(path.read_text())
+    assert [Path(dataset['name']).name for dataset in report['datasets']] == ['rooms']
+    assert 'halls' not in said
 
 
 def test_the_source_pack_is_read_once_for_all_datasets(make, scores, monkeypatch):
