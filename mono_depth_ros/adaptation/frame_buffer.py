@@ -62,7 +62,7 @@ class FrameBuffer:
         How many images were kept, and how many refused for each of `REASONS`; ``damaged`` files
         were not loaded and ``unsaved`` ones could not be written.
     problem : str
-        Why the last image could not be written, empty if it was.
+        Why the last image could not be written or removed, empty if it was.
 
     """
 
@@ -193,7 +193,7 @@ class FrameBuffer:
         """Load what is there, newest first; what would be too much leaves the disk."""
         assert self.folder is not None
         for leftover in self.folder.glob(f'{TEMPORARY}*'):
-            leftover.unlink(missing_ok=True)
+            self._unlink(leftover)
         frames, self.counts['damaged'] = read_frames(self.folder)
         for frame in reversed(frames):
             alike = not self._frames or frame.rgb.shape == self._frames[-1].rgb.shape
@@ -206,7 +206,7 @@ class FrameBuffer:
         self._accepted = len(self._frames)
 
     def _save(self, frame: TargetFrame) -> None:
-        """Write an image; a full disk costs its persistence, never the image."""
+        """Write an image; a full or read-only disk costs its persistence, never the image."""
         if self.folder is None:
             return
         try:
@@ -218,7 +218,14 @@ class FrameBuffer:
 
     def _delete(self, frame: TargetFrame) -> None:
         if self.folder is not None:
-            (self.folder / f'{frame.stamp_ns:020d}{SUFFIX}').unlink(missing_ok=True)
+            self._unlink(self.folder / f'{frame.stamp_ns:020d}{SUFFIX}')
+
+    def _unlink(self, path: Path) -> None:
+        """Remove a file; on a disk that lets none go it stays, and collecting goes on."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self.problem = f'cannot remove {path}: {error.strerror}'
 
 
 def _badly_seen(grey: NDArray[np.generic], config: BufferConfig) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 import os
 from pathlib import Path
@@ -133,7 +134,8 @@ def write_frame(folder: Path, frame: TargetFrame) -> Path:
     except OSError as error:
         raise DatasetError(f'cannot write {path}: {error.strerror}') from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk refuses even what is not there
+            temporary.unlink(missing_ok=True)
     return path
 
 

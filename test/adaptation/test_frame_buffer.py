@@ -3,6 +3,8 @@
 """The frame buffer keeps varied images, says why it refuses others, and survives a restart."""
 
 from dataclasses import replace
+import errno
+from pathlib import Path
 import threading
 
 import cv2
@@ -203,6 +205,55 @@ def test_a_full_disk_costs_the_file_and_not_the_image(tmp_path, monkeypatch):
     assert buffer.counts['unsaved'] == 1
     assert 'No space left' in buffer.problem
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def read_only(tmp_path, monkeypatch):
+    """Return a folder and a function that makes its file system read-only, as a failing one."""
+
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, 'Read-only file system', str(path))
+
+    def remount():
+        for name in ('mkdir', 'open', 'unlink'):
+            monkeypatch.setattr(Path, name, refuse)
+
+    return tmp_path, remount
+
+
+def test_a_disk_that_turns_read_only_costs_the_files_and_not_the_collecting(read_only):
+    folder, remount = read_only
+    buffer = filled(20, replace(CONFIG, held_out=0.0), folder)
+    remount()
+
+    assert buffer.add(scene(20)) == KEPT
+
+    assert len(buffer) == 20
+    assert (buffer.counts[KEPT], buffer.counts['unsaved']) == (21, 1)
+    assert 'cannot write' in buffer.problem and 'Read-only' in buffer.problem
+
+
+def test_a_buffer_on_a_read_only_disk_can_be_cleared(read_only):
+    folder, remount = read_only
+    buffer = filled(3, folder=folder)
+    remount()
+
+    buffer.clear()
+
+    assert len(buffer) == 0
+    assert 'cannot remove' in buffer.problem
+
+
+def test_a_read_only_disk_is_loaded_from(read_only):
+    folder, remount = read_only
+    filled(12, folder=folder)
+    (folder / '.tmp-1-half.npz').write_bytes(b'half')
+    remount()
+
+    again = FrameBuffer(replace(CONFIG, capacity=8), folder)
+
+    assert len(again) == 8
+    assert 'cannot remove' in again.problem
 
 
 def test_images_that_leave_the_buffer_leave_the_disk(tmp_path):
