@@ -134,6 +134,27 @@ def test_the_source_pack_is_read_once_for_all_datasets(make, scores, monkeypatch
     assert len(read) == 1
 
 
+def test_the_version_in_use_in_a_store_is_what_is_scored(make, scores, red_network, tmp_path):
+    onnx = pytest.importorskip('onnx', reason='onnx is not installed')
+    from mono_depth_ros.engine.store import VersionStore
+
+    doubled = onnx.load(red_network)
+    for constant in doubled.graph.initializer:
+        if constant.name in ('gain', 'offset'):
+            value = 2 * onnx.numpy_helper.to_array(constant)
+            constant.CopyFrom(onnx.numpy_helper.from_array(value, constant.name))
+    onnx.save(doubled, tmp_path / 'doubled.onnx')
+    store = VersionStore(tmp_path / 'store')
+    version = store.add(tmp_path / 'doubled.onnx')
+    store.promote(1)
+
+    report, said = scores(make('rooms', (2.0, 2.0)), '--store', store.root)
+
+    assert of(report)['abs_rel'] < 0.01
+    assert report['network']['version'] == version.name
+    assert version.name in said
+
+
 def test_true_depth_beyond_ten_metres_raises_the_cap_unless_one_is_given(make, scores):
     far = make('street', (10.0,))
 
