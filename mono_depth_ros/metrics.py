@@ -33,12 +33,18 @@ METRICS = (
     'imae',
 )
 # (top, bottom, left, right) as fractions of the image; nyu is [45:471, 41:601] of 480x640.
-CROPS: dict[str, tuple[float, float, float, float] | None] = {
-    'none': None,
-    'garg': (0.40810811, 0.99189189, 0.03594771, 0.96405229),
+WHOLE = (0.0, 1.0, 0.0, 1.0)
+GARG = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
+CROPS = {
+    'none': WHOLE,
+    'garg': GARG,
     'eigen': (0.3324324, 0.91351351, 0.0359477, 0.96405229),
     'nyu': (45 / 480, 471 / 480, 41 / 640, 601 / 640),
+    'kb': WHOLE,
+    'kb_garg': GARG,
 }
+# (H, W) that images of the KITTI depth benchmark were cut to, at the bottom in the middle.
+KB_SIZE = (352, 1216)
 
 Depth = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -58,7 +64,8 @@ class Protocol:
     min_depth, max_depth : float
         Range of true depth that counts [m]; predictions are limited to it.
     crop : str
-        ``none``, ``garg``, ``eigen`` (KITTI) or ``nyu``.
+        ``none``, ``garg``, ``eigen``, ``kb``, ``kb_garg`` (KITTI) or ``nyu``. ``kb`` is what the
+        images of the KITTI depth benchmark show, ``kb_garg`` the ``garg`` crop of that.
 
     """
 
@@ -80,16 +87,16 @@ class Protocol:
 
 def crop_mask(shape: tuple[int, int], crop: str) -> Mask:
     """Return the pixels (H, W) inside an evaluation crop."""
-    mask = np.ones(shape, bool)
-    fractions = CROPS[crop]
-    if fractions is not None:
-        rows, columns = shape
-        top, bottom, left, right = (
-            round(fraction * side) if crop == 'nyu' else int(fraction * side)
-            for fraction, side in zip(fractions, (rows, rows, columns, columns), strict=True)
-        )
-        mask[:] = False
-        mask[top:bottom, left:right] = True
+    (rows, columns), (first_row, first_column) = shape, (0, 0)
+    if crop.startswith('kb'):
+        rows, columns = min(rows, KB_SIZE[0]), min(columns, KB_SIZE[1])
+        first_row, first_column = shape[0] - rows, (shape[1] - columns) // 2
+    top, bottom, left, right = (
+        round(fraction * side) if crop == 'nyu' else int(fraction * side)
+        for fraction, side in zip(CROPS[crop], (rows, rows, columns, columns), strict=True)
+    )
+    mask = np.zeros(shape, bool)
+    mask[first_row:, first_column:][top:bottom, left:right] = True
     return mask
 
 

@@ -128,6 +128,10 @@ def test_the_median_of_the_ratios_fits_most_pixels_where_the_medians_do_not():
         # Garg et al. (ECCV 2016) and Eigen et al. (NIPS 2014) on 375x1242, as monodepth has them.
         ('garg', (153, 371), (44, 1197)),
         ('eigen', (124, 342), (44, 1197)),
+        # 352x1216 at the bottom: 375 - 352 = 23 and (1242 - 1216) / 2 = 13; Garg of that keeps
+        # rows 143 to 349 and columns 43 to 1172.
+        ('kb', (23, 375), (13, 1229)),
+        ('kb_garg', (166, 372), (56, 1185)),
     ],
 )
 def test_the_kitti_crops_have_their_published_bounds(crop, rows, columns):
@@ -137,3 +141,19 @@ def test_the_kitti_crops_have_their_published_bounds(crop, rows, columns):
     assert (found_rows[0], found_rows[-1] + 1) == rows
     assert (found_columns[0], found_columns[-1] + 1) == columns
     assert inside.sum() == (rows[1] - rows[0]) * (columns[1] - columns[0])
+
+
+@pytest.mark.parametrize(
+    ('size', 'first_row', 'first_column'), [((370, 1224), 18, 4), ((376, 1241), 24, 12)]
+)
+def test_the_benchmark_crop_is_at_the_bottom_in_the_middle_of_every_kitti_image(
+    size, first_row, first_column
+):
+    inside = crop_mask(size, 'kb')
+
+    assert inside.sum() == 352 * 1216
+    assert inside[first_row:, first_column : first_column + 1216].all()
+
+
+def test_an_image_smaller_than_the_benchmark_crop_counts_as_a_whole():
+    assert crop_mask((96, 128), 'kb').all()

@@ -63,7 +63,10 @@ def evaluate(
     ] = 0.0,
     crop: Annotated[
         str,
-        typer.Option(help='none, eigen, garg, nyu, or auto: what papers use for the dataset.'),
+        typer.Option(
+            help='none, eigen, garg, kb, kb_garg (garg inside kb), nyu, or auto: what papers use '
+            'for the dataset.'
+        ),
     ] = 'none',
     fov: Annotated[
         float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
