@@ -51,7 +51,7 @@ from mono_depth_ros.adaptation.shipped import source_network, source_samples, sp
 from mono_depth_ros.adaptation.target_frame import read_frames, TargetFrame
 from mono_depth_ros.adaptation.verdict import Verdict
 from mono_depth_ros.engine.store import Version, VersionStore
-from mono_depth_ros.errors import ModelError, MonoDepthError, StoreError
+from mono_depth_ros.errors import ModelError, MonoDepthError, StoreInUseError
 from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.model.onnx_export import export_onnx
@@ -117,19 +117,13 @@ class Cycle:
         self._enter('load')
         if self.job.adapter.mode == 'none':
             raise _Skip('mode none changes nothing')
-        if self.job.claimed:
+        with contextlib.ExitStack() as stack:
+            if not self.job.claimed:
+                try:
+                    stack.enter_context(store.claim('adaptation'))
+                except StoreInUseError as error:
+                    raise _Skip(str(error)) from error
             return self._go(store)
-        try:
-            claim = store.claim('adaptation')
-            claim.__enter__()
-        except StoreError as error:
-            if 'is in use by' in str(error):
-                raise _Skip(str(error)) from error
-            raise
-        try:
-            return self._go(store)
-        finally:
-            claim.__exit__(None, None, None)
 
     def _go(self, store: VersionStore) -> tuple[str, str, str]:
         job = self.job

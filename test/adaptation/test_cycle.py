@@ -28,7 +28,7 @@ from mono_depth_ros.adaptation.outcome import CycleJob, STAGES
 from mono_depth_ros.adaptation.target_frame import write_frame
 from mono_depth_ros.engine import durable
 from mono_depth_ros.engine.store import VersionStore
-from mono_depth_ros.errors import ConfigError
+from mono_depth_ros.errors import ConfigError, StoreInUseError
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, save_network
 from mono_depth_ros.model.onnx_export import export_onnx
@@ -138,6 +138,17 @@ def test_a_second_adapter_on_one_store_says_so(job):
 
     assert outcome.state == 'SKIPPED'
     assert 'is in use by adaptation of the other robot' in outcome.reason
+
+
+def test_a_store_in_use_is_known_by_its_error_and_not_by_its_words(job, monkeypatch):
+    def claim(store, who):
+        raise StoreInUseError('taken')
+
+    monkeypatch.setattr(VersionStore, 'claim', claim)
+
+    outcome = run_cycle(job)
+
+    assert (outcome.state, outcome.reason) == ('SKIPPED', 'taken')
 
 
 def test_a_ruined_candidate_is_rejected_with_numbers(job):
