@@ -21,8 +21,9 @@ COLUMNS = (
     'pool',
     'updates_per_s',
     'val_abs_rel',
-    'val_abs_rel_median',
     'val_delta1',
+    'val_abs_rel_median',
+    'val_delta1_median',
 )
 
 

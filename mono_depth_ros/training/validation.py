@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
+from mono_depth_ros.metrics import Protocol, score_image
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.source.pool import Sample, SamplePool
 from mono_depth_ros.training.batches import collate, validation_samples
@@ -14,45 +15,55 @@ import numpy as np
 import torch
 
 BATCH = 16
+METRICS = ('abs_rel', 'delta1')
 
 
 def validate(
     network: FastDepth, pool: SamplePool, config: PretrainConfig, step: int
 ) -> dict[str, float]:
     """
-    Score a network on held-out samples: abs_rel as it is and median-aligned, and delta1.
+    Score a network on held-out samples, as `mono_depth evaluate` does.
 
-    Scores are the mean over the images of a domain, then over the domains.
+    Returns
+    -------
+    dict
+        ``val_abs_rel`` and ``val_delta1`` in metres as they are, ``val_abs_rel_median`` and
+        ``val_delta1_median`` aligned by the median: the mean over the images of a domain, then
+        over the domains. Empty without held-out samples.
+
     """
     focal = config.focal * config.phase_at(min(step, config.steps - 1)).scale
-    means = [
-        score_samples(network, samples, focal, config)
+    domains = [
+        _mean([score for score in score_samples(network, samples, focal, config) if score])
         for samples in validation_samples(pool, config, step).values()
     ]
-    return {
-        f'val_{name}': float(np.mean([mean[name] for mean in means if name in mean]))
-        for name in (means[0] if means else ())
-    }
+    return {f'val_{name}': value for name, value in _mean(list(filter(None, domains))).items()}
+
+
+def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in scores])) for name in (scores or [{}])[0]}
 
 
 @torch.no_grad()
 def score_samples(
     network: FastDepth, samples: list[Sample], focal: float, config: PretrainConfig
-) -> dict[str, float]:
-    """Return the mean scores of samples of one size, given to the network at ``focal`` pixels."""
-    scores: dict[str, list[float]] = {'abs_rel': [], 'abs_rel_median': [], 'delta1': []}
+) -> Iterator[dict[str, float]]:
+    """Yield the scores of samples of one size, given to the network at ``focal`` pixels."""
+    limits = (config.min_depth, config.max_depth)
+    protocols = {'': Protocol('none', *limits), '_median': Protocol('median', *limits)}
     network.eval()
     device = next(network.parameters()).device
     for start in range(0, len(samples), BATCH):
-        batch = collate(samples[start : start + BATCH], focal, config)
-        predicted = network.log_depth(batch.rgb.to(device), focal)[0].float().cpu()
-        for log_depth, label, weight in zip(predicted, batch.label, batch.weight, strict=True):
-            valid = (weight > 0) & (label < network.max_depth)
-            if valid.sum() < 100:
-                continue
-            error = log_depth[valid] - label[valid].log()
-            scores['abs_rel'].append(float((error.exp() - 1).abs().mean()))
-            error = error - error.median()
-            scores['abs_rel_median'].append(float((error.exp() - 1).abs().mean()))
-            scores['delta1'].append(float((error.abs() < math.log(1.25)).float().mean()))
-    return {name: float(np.mean(values)) for name, values in scores.items() if values}
+        part = samples[start : start + BATCH]
+        rgb = collate(part, focal, config).rgb.to(device)
+        depth = network.log_depth(rgb, focal)[0].float().exp().cpu().numpy()
+        for sample, predicted in zip(part, depth, strict=True):
+            true = sample.depth.astype(np.float32)
+            metres = predicted * (sample.focal / focal)
+            scores = {key: score_image(metres, true, p) for key, p in protocols.items()}
+            yield {
+                f'{name}{key}': values[name]
+                for key, values in scores.items()
+                if values is not None
+                for name in METRICS
+            }

@@ -102,7 +102,13 @@ def test_a_run_leaves_a_network_that_says_how_it_was_made(tmp_path, pool_root):
     assert network.max_depth == CONFIG.headroom * manifest.max_depth
     assert len(read_source_pack(tmp_path / 'run' / 'source_pack.zip')) == 5
     with (tmp_path / 'run' / 'log.csv').open() as file:
-        assert [row['step'] for row in csv.DictReader(file)] == ['2', '3', '4', '6', '8']
+        rows = list(csv.DictReader(file))
+    assert [row['step'] for row in rows] == ['2', '3', '4', '6', '8']
+    scores = manifest.notes['scores_held_out_scenes']
+    assert scores == {name: pytest.approx(float(rows[-1][name]), abs=1e-4) for name in scores}
+    assert set(scores) == {
+        f'val_{name}{align}' for name in ('abs_rel', 'delta1') for align in ('', '_median')
+    }
 
 
 def test_the_shape_term_sees_neither_a_common_factor_nor_missing_labels(pool_root):

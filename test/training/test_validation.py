@@ -85,5 +85,36 @@ def test_a_domain_of_few_samples_counts_as_much_as_one_of_many(tmp_path):
     assert scores['val_abs_rel_median'] == pytest.approx(0.0, abs=1e-3)
 
 
+def test_metres_and_shape_are_scored_apart(tmp_path):
+    # Right in shape and twice as far as it is.
+    write_shard(tmp_path / 'indoor-000000', shard([160.0], (64, 96)))
+
+    scores = validate(Constant(), held_out(tmp_path), CONFIG, 0)
+
+    assert scores == pytest.approx(
+        {
+            'val_abs_rel': 1.0,
+            'val_delta1': 0.0,
+            'val_abs_rel_median': 0.0,
+            'val_delta1_median': 1.0,
+        },
+        abs=1e-3,
+    )
+
+
+def test_what_lies_beyond_the_range_of_the_network_is_not_scored(tmp_path):
+    far = shard([80.0], (64, 96))
+    far['depth'][:, :, 48:] = CONFIG.max_depth + 1
+    far['depth'][:, :8], far['depth'][:, 8:16] = np.nan, np.inf
+    write_shard(tmp_path / 'indoor-000000', far)
+    beyond = shard([80.0], (64, 96))
+    beyond['depth'][:] = CONFIG.max_depth + 1
+    write_shard(tmp_path / 'street-000000', beyond)
+
+    scores = validate(Constant(), held_out(tmp_path), CONFIG, 0)
+
+    assert scores['val_abs_rel'] == pytest.approx(0.0, abs=1e-3)
+
+
 def test_there_are_no_scores_without_held_out_samples(tmp_path):
     assert validate(Constant(), held_out(tmp_path), CONFIG, 0) == {}
