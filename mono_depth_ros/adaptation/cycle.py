@@ -105,8 +105,6 @@ class Cycle:
             state, reason, version = FAILED, str(error), ''
         except Exception as error:
             state, reason, version = FAILED, _explain(error), ''
-        finally:
-            shutil.rmtree(store.root / WORK, ignore_errors=True)
         self.details['seconds'] = round(time.monotonic() - started, 1)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.details['peak_memory_mb'] = round(peak / 1024)
@@ -123,6 +121,8 @@ class Cycle:
                     stack.enter_context(store.claim('adaptation'))
                 except StoreInUseError as error:
                     raise _Skip(str(error)) from error
+            # From here on the folder is this cycle's own.
+            stack.callback(shutil.rmtree, store.root / WORK, ignore_errors=True)
             return self._go(store)
 
     def _go(self, store: VersionStore) -> tuple[str, str, str]:

@@ -140,6 +140,19 @@ def test_a_second_adapter_on_one_store_says_so(job):
     assert 'is in use by adaptation of the other robot' in outcome.reason
 
 
+@pytest.mark.parametrize('mode', ['replay', 'none'])
+def test_a_cycle_that_does_not_begin_leaves_the_work_of_another_alone(job, mode):
+    work = store_of(job).root / 'work' / 'model.onnx'
+
+    with store_of(job).claim('adaptation of the other robot'):
+        work.parent.mkdir()
+        work.touch()
+        outcome = run_cycle(replace(job, adapter=replace(GENTLE, mode=mode)))
+
+    assert outcome.state == 'SKIPPED'
+    assert work.exists()
+
+
 def test_a_store_in_use_is_known_by_its_error_and_not_by_its_words(job, monkeypatch):
     def claim(store, who):
         raise StoreInUseError('taken')
