@@ -19,7 +19,7 @@ from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFram
 from mono_depth_ros.errors import MonoDepthError, ShapeError
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
 from mono_depth_ros.nodes.qos import could_be_reliable, RELIABLE
-from mono_depth_ros.nodes.references import References, stamp_ns_of
+from mono_depth_ros.nodes.references import References, stamp_ns_of, WAITING
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -32,7 +32,6 @@ QOS = QoSProfile(depth=2, reliability=qos_profile_sensor_data.reliability)
 LONGEST_PERIOD_S = 0.15
 # What goes with an image may come a little later than it.
 REFERENCE_DELAY_S = 0.3
-WAITING = 24
 # Over so many camera_info it is looked whether their images came too.
 INFOS_TO_CHECK = 30
 NICENESS = 10
@@ -186,6 +185,7 @@ class Collector:
                 self.lost += 1
                 return
             self._waiting.append((time.monotonic(), raw))
+            self.references.expect(stamp)
             self._wake.notify()
 
     # In the thread of the collector.

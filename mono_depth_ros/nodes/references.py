@@ -27,8 +27,12 @@ from sensor_msgs.msg import Image, PointCloud2, PointField
 QOS = QoSProfile(depth=5, reliability=qos_profile_sensor_data.reliability)
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 KINDS = {'reference/points': PointCloud2, 'reference/depth': Image}
-# Messages kept to be paired with an image, as bytes: only those are read that have one.
-KEPT, POINTS = 10, 500
+# An image may come so much later than what goes with it. Messages are kept as bytes: only those
+# are read that have an image.
+KEPT_NS = 500_000_000
+# Images that may wait at once for somebody to have time for them.
+WAITING = 24
+POINTS = 500
 # Between two poses farther apart nobody knows where the robot was.
 POSE_GAP_NS = 200_000_000
 
@@ -41,8 +45,6 @@ class References:
     ----------
     counts : Counter
         Images with points of each kind, and with a pose.
-    problem : str
-        Why the last reference that came could not be used, empty if it could.
 
     """
 
@@ -52,13 +54,17 @@ class References:
         self._tree = FrameTree()
         for parent, child, parent_from_child in parse_transforms(transforms):
             self._tree.add(parent, child, parent_from_child)
-        self._recent: dict[str, deque[tuple[int, bytes]]] = {
-            name: deque(maxlen=KEPT) for name in KINDS
-        }
+        self._recent: dict[str, list[tuple[int, bytes]]] = {name: [] for name in KINDS}
+        self._expected: deque[int] = deque(maxlen=WAITING)
         self._poses, self._base = PoseTrack(), ''
         self._inputs: list[Subscription] = []
+        self._problems = {'points': '', 'pose': ''}
         self.counts: Counter[str] = Counter()
-        self.problem = ''
+
+    @property
+    def problem(self) -> str:
+        """Why the last reference that came could not be used, empty if it could."""
+        return '; '.join(filter(None, self._problems.values()))
 
     def subscribe(self, *, poses: bool = True) -> None:
         """Begin to listen; without ``poses``, to points and depth alone."""
@@ -86,6 +92,10 @@ class References:
         """Say whether any reference has come."""
         return self._poses.latest_ns is not None or any(self._recent.values())
 
+    def expect(self, stamp_ns: int) -> None:
+        """Keep what goes with an image until `points` is asked for those of a later one."""
+        self._expected.append(stamp_ns)
+
     def distance_ns(self, stamp_ns: int) -> int | None:
         """Return the time from an image to the nearest points or depth, None if too long [ns]."""
         stamps = [stamp for kept in self._recent.values() for stamp, _ in kept]
@@ -98,6 +108,8 @@ class References:
 
         Points go before depth where both are there; None if there is neither.
         """
+        while self._expected and self._expected[0] < stamp_ns:
+            self._expected.popleft()
         for topic, read in (
             ('reference/points', self._from_cloud),
             ('reference/depth', self._from_depth),
@@ -108,9 +120,9 @@ class References:
             try:
                 points = read(deserialize_message(raw, KINDS[topic]), camera, frame_id)
             except ImageError as error:
-                self.problem = f'{topic}: {error}'
+                self._problems['points'] = f'{topic}: {error}'
                 continue
-            self.problem = ''
+            self._problems['points'] = ''
             self.counts[topic] += 1
             return points
         return None
@@ -122,11 +134,12 @@ class References:
             return None
         base_from_camera = self._tree.between(self._base, frame_id)
         if base_from_camera is None:
-            self.problem = (
+            self._problems['pose'] = (
                 f'reference/odometry is of {self._base!r}, and nothing says where {frame_id!r} '
                 'is on it: publish /tf_static or set static_transforms'
             )
             return None
+        self._problems['pose'] = ''
         self.counts['reference/odometry'] += 1
         return odom_from_base @ base_from_camera
 
@@ -134,7 +147,13 @@ class References:
         self._inputs.append(self._node.create_subscription(kind, topic, callback, qos, **options))
 
     def _keep(self, topic: str, raw: bytes) -> None:
-        self._recent[topic].append((stamp_ns_of(raw), raw))
+        """Keep a message for a while, and longer if an image that waits has none nearer."""
+        stamp = stamp_ns_of(raw)
+        kept = [*self._recent[topic], (stamp, raw)]
+        wanted = [_nearest(kept, image) for image in list(self._expected)]
+        self._recent[topic] = [
+            entry for entry in kept if abs(stamp - entry[0]) <= KEPT_NS or entry in wanted
+        ]
 
     def _on_odometry(self, message: Odometry) -> None:
         pose = message.pose.pose
@@ -142,7 +161,7 @@ class References:
         try:
             matrix = transform((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
         except ConfigError as error:
-            self.problem = f'reference/odometry: {error}'
+            self._problems['pose'] = f'reference/odometry: {error}'
             return
         self._base = message.child_frame_id
         self._poses.add(Time.from_msg(message.header.stamp).nanoseconds, matrix)
@@ -154,10 +173,10 @@ class References:
             self._tree.add(entry.header.frame_id, entry.child_frame_id, matrix)
 
     def _nearest(self, topic: str, stamp_ns: int) -> bytes | None:
-        kept = list(self._recent[topic])
+        kept = self._recent[topic]
         if not kept:
             return None
-        stamp, raw = min(kept, key=lambda entry: abs(entry[0] - stamp_ns))
+        stamp, raw = _nearest(kept, stamp_ns)
         return raw if abs(stamp - stamp_ns) <= self._tolerance_ns else None
 
     def _from_cloud(self, message: PointCloud2, camera: PinholeCamera, frame_id: str) -> Points:
@@ -184,6 +203,10 @@ class References:
         scale = np.array([camera.width / depth.shape[1], camera.height / depth.shape[0]])
         points[:, :2] = (points[:, :2] + 0.5) * scale - 0.5
         return points
+
+
+def _nearest(kept: list[tuple[int, bytes]], stamp_ns: int) -> tuple[int, bytes]:
+    return min(kept, key=lambda entry: abs(entry[0] - stamp_ns))
 
 
 def stamp_ns_of(raw: bytes) -> int:

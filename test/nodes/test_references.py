@@ -12,37 +12,21 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 from mono_depth_ros.errors import ConfigError, ImageError
-from mono_depth_ros.nodes.conversions import fill_image
 from mono_depth_ros.nodes.references import (
     cloud_to_xyz,
     message_to_depth,
     References,
     stamp_ns_of,
 )
+from mono_depth_ros.poses import parse_transforms
 from nav_msgs.msg import Odometry
+from played import make_depth, PlayedNode, STAMP, with_header
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, PointCloud2, PointField
 
 CAMERA = camera_from_fov(64, 48, 60.0)
-STAMP = 5_000_000_000
 # The base looks along x, the camera along its own z; it is 1 m above the base.
 BASE_TO_EYE = 'base eye 0 0 1 -0.5 0.5 -0.5 0.5'
-
-
-class PlayedNode:
-    """A node whose subscriptions are called by hand."""
-
-    def __init__(self):
-        self.callbacks = {}
-
-    def create_subscription(self, kind, topic, callback, qos, **options):
-        self.callbacks[topic] = callback
-
-
-def with_header(message, stamp_ns=STAMP, frame_id='eye'):
-    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
-    message.header.frame_id = frame_id
-    return message
 
 
 def make_cloud(xyz, datatype=PointField.FLOAT32, **changes):
@@ -59,12 +43,6 @@ def make_cloud(xyz, datatype=PointField.FLOAT32, **changes):
     return cloud
 
 
-def make_depth(depth, encoding='32FC1'):
-    message = Image()
-    fill_image(message, depth, encoding)
-    return message
-
-
 def make_odometry(x, stamp_ns):
     message = with_header(Odometry(child_frame_id='base'), stamp_ns, 'odom')
     message.pose.pose.position.x = float(x)
@@ -77,11 +55,7 @@ def listening(tolerance_s=0.05, transforms=''):
     references = References(node, tolerance_s, transforms)
     references.subscribe()
 
-    def hear(topic, message):
-        raw = topic in ('reference/points', 'reference/depth')
-        node.callbacks[topic](serialize_message(message) if raw else message)
-
-    return references, hear
+    return references, node.hear
 
 
 def test_a_cloud_in_another_frame_is_projected_into_the_image():
@@ -114,6 +88,28 @@ def test_the_depth_image_nearest_in_time_counts():
 
     assert set(points[:, 2]) == {2.0}
     assert 0 <= points[:, 0].min() < 2 and 60 < points[:, 0].max() < 64  # of the larger image
+
+
+def test_an_image_that_waits_keeps_its_depth_at_any_rate():
+    references, hear = listening()
+    references.expect(STAMP)
+    for number in range(-45, 300):  # of 90 Hz
+        depth = np.full((24, 32), 2.0 if number == 0 else 1.0, np.float32)
+        hear('reference/depth', with_header(make_depth(depth), STAMP + number * 11_111_111))
+
+    points = references.points(STAMP, CAMERA, 'eye')
+
+    assert set(points[:, 2]) == {2.0}
+
+
+def test_depth_that_no_image_waits_for_goes_after_a_while():
+    references, hear = listening()
+    depth = make_depth(np.ones((24, 32), np.float32))
+    for number in range(300):
+        hear('reference/depth', with_header(depth, STAMP + number * 11_111_111))
+
+    assert references.points(STAMP + 299 * 11_111_111 - 400_000_000, CAMERA, 'eye') is not None
+    assert references.points(STAMP + 299 * 11_111_111 - 700_000_000, CAMERA, 'eye') is None
 
 
 def test_what_came_too_early_or_too_late_is_left_alone():
@@ -152,6 +148,18 @@ def test_odometry_of_a_base_that_nothing_connects_is_told():
 
     assert references.pose(STAMP, 'eye') is None
     assert "of 'base', and nothing says where 'eye' is on it" in references.problem
+
+
+def test_a_pose_that_is_found_ends_the_problem():
+    references, hear = listening()
+    hear('reference/odometry', make_odometry(0, STAMP))
+    assert references.pose(STAMP, 'eye') is None
+
+    for parent, child, parent_from_child in parse_transforms(BASE_TO_EYE):
+        references._tree.add(parent, child, parent_from_child)  # as /tf_static would, later
+
+    assert references.pose(STAMP, 'eye') is not None
+    assert references.problem == ''
 
 
 def test_odometry_that_is_no_rotation_is_told():
