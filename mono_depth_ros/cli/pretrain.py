@@ -45,19 +45,23 @@ def pretrain(
 
     OUTPUT gets model.onnx, weights.safetensors, manifest.json, source_pack.zip, log.csv and
     training.pt. A killed run continues with the same command. To train while the scenes are being
-    rendered, run --render-only in one process and --no-render in another. Several GPUs:
-    `torchrun --nproc-per-node N -m mono_depth_ros.cli.pretrain --output RUN`.
+    rendered, run --render-only in one process and --no-render in another. Several GPUs: render
+    with --render-only first, then
+    `torchrun --nproc-per-node N -m mono_depth_ros.cli.main pretrain --output RUN`.
     """
     from mono_depth_ros.training.config import PretrainConfig, read_pretrain_config
 
     settings = PretrainConfig() if config is None else read_pretrain_config(config)
     pool = pool or output / 'pool'
-    main = os.environ.get('RANK', '0') == '0'
     if render_only and not render:
         raise ConfigError('--render-only and --no-render contradict each other')
-    if render and (main or render_only):
+    processes = int(os.environ.get('WORLD_SIZE', '1'))
+    if render and processes > 1:
+        check_rendered(settings, pool, processes)
+    elif render:
         render_scenes(settings, pool, device)
     if not render_only:
+        main = os.environ.get('RANK', '0') == '0'
         train(settings, pool, output, device, main)
 
 
@@ -70,6 +74,20 @@ def _progress(shown: bool = True) -> Progress:
         TextColumn('{task.fields[scores]}'),
         disable=not shown,
     )
+
+
+def check_rendered(settings: PretrainConfig, pool: Path, processes: int) -> None:
+    """Refuse to render in several processes: the others would wait for hours, and give up."""
+    from mono_depth_ros.source.pool import missing_shards
+
+    for domain in settings.domains:
+        missing = missing_shards(pool, domain, samples=settings.samples)
+        if missing:
+            raise ConfigError(
+                f'{pool} lacks {len(missing)} shards of {domain} and {processes} processes '
+                'cannot render them: render with --render-only in one process first, or train '
+                'on what is there with --no-render'
+            )
 
 
 def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:
@@ -114,7 +132,3 @@ def train(settings: PretrainConfig, pool: Path, output: Path, device: str, main:
         export_run(settings, pool, output)
         state = 'finished' if result.finished else 'stopped early; the same command continues'
         Console().print(f'{state}: {result.step} updates, {result.skipped} skipped, in {output}')
-
-
-if __name__ == '__main__':
-    typer.run(pretrain)

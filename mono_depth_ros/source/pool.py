@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ARRAYS = ('rgb', 'depth', 'semantics', 'focal')
+SHARD_SAMPLES = 128
 SHARD = re.compile(r'([a-z]+)-(\d{6})')
 
 
@@ -181,6 +182,14 @@ def render_shard(
     return {**shard, 'depth': shard['depth'].astype(np.float16)}
 
 
+def missing_shards(
+    root: Path, domain: str, *, samples: int, shard_samples: int = SHARD_SAMPLES
+) -> list[int]:
+    """Return the shards that a pool of so many training samples and the held-out ones lacks."""
+    numbers = range(-(-samples // shard_samples) + 1)
+    return [n for n in numbers if not (Path(root) / f'{domain}-{n:06d}').exists()]
+
+
 def fill_pool(
     root: Path,
     domain: str,
@@ -188,7 +197,7 @@ def fill_pool(
     samples: int,
     sizes: Sequence[tuple[int, int]],
     seed: int = 0,
-    shard_samples: int = 128,
+    shard_samples: int = SHARD_SAMPLES,
     device: str = 'cpu',
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
