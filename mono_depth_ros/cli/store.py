@@ -10,6 +10,7 @@ from typing import Annotated
 
 from mono_depth_ros.cli.console import console
 from mono_depth_ros.engine.store import Version, VersionStore
+from mono_depth_ros.engine.store_reader import BY_HAND
 from rich.markup import escape
 from rich.table import Table
 import typer
@@ -88,11 +89,19 @@ def promote(
 def rollback(
     reason: Annotated[
         str, typer.Option(help='Why; it is written into the version that is left.')
-    ] = 'rolled back by hand',
+    ] = '',
     store: Store = '',
 ) -> None:
     """Go back to the version in use before, and mark the present one bad."""
-    _say_in_use(open_store(store).rollback(reason))
+    said = f'{BY_HAND}: {reason}' if reason else BY_HAND
+    _say_in_use(open_store(store).rollback(said))
+
+
+@app.command()
+def reset(store: Store = '') -> None:
+    """Go back to the shipped network; no version is marked bad."""
+    open_store(store).reset()
+    _say_in_use(None)
 
 
 @app.command()

@@ -8,7 +8,7 @@ The store: every version of the network that a robot made for itself, and which 
     versions/<n>-<sha8>/{model.onnx, weights.safetensors, manifest.json}    never change
     versions/<n>-<sha8>/bad    why it must not run again
     current                    link to the version in use; none means the shipped network
-    history.json               versions that were in use, oldest first
+    history.json               versions that were in use, oldest first; '' is the shipped network
     engines/                   plans built from them
 
 Whatever is written gets a temporary name, is flushed, and is renamed: a kill or a power cut at
@@ -142,6 +142,28 @@ class VersionStore(StoreReader):
                 raise StoreError(f'nothing to roll back in {self.root}: {SHIPPED} is in use')
             return self._withdraw(name, reason)
 
+    def reset(self) -> bool:
+        """
+        Go back to the shipped network; the versions stay as good as they were.
+
+        Returns
+        -------
+        bool
+            False if it is in use already.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+
+        """
+        with self._writing('go back to the shipped network'):
+            if self.current_name() is None:
+                return False
+            self._write_history([*self._history(), ''])
+            self._point_to('')
+            return True
+
     def withdraw(self, version: Version | str | int, reason: str) -> Version | None:
         """
         Mark a version bad and, if it is in use, go back to the last usable one before it.
@@ -228,8 +250,8 @@ class VersionStore(StoreReader):
     def _write_history(self, names: list[str]) -> None:
         durable.write_text(self.root, self.root / HISTORY, json.dumps(names[-100:]))
 
-    def _point_to(self, name: str | None) -> None:
-        if name is None:
+    def _point_to(self, name: str) -> None:
+        if not name:
             (self.root / CURRENT).unlink(missing_ok=True)
             durable.sync(self.root)
             return
@@ -242,9 +264,10 @@ class VersionStore(StoreReader):
         # First the mark: from here on every reader falls back by itself.
         self._mark_bad(name, reason)
         earlier = self._earlier(name)
-        self._point_to(earlier[-1] if earlier else None)
+        before = earlier[-1] if earlier else ''
+        self._point_to(before)
         self._write_history(earlier)
-        return self._read(earlier[-1]) if earlier else None
+        return self._read(before) if before else None
 
     def _mark_bad(self, name: str, reason: str) -> None:
         """Mark a version; the first reason stays."""

@@ -21,6 +21,8 @@ from mono_depth_ros.manifest import Manifest
 MODEL, WEIGHTS, MANIFEST, BAD = 'model.onnx', 'weights.safetensors', 'manifest.json', 'bad'
 CURRENT, HISTORY = 'current', 'history.json'
 SHIPPED = 'the shipped network'
+# How the mark begins of a version that a person gave up, whatever machines thought of it.
+BY_HAND = 'rolled back by hand'
 _NAME = re.compile(r'(\d+)-([0-9a-f]{8})')
 
 
@@ -156,7 +158,7 @@ class StoreReader:
             if not problem:
                 return Reading(self._read(name))
             earlier = self._earlier(name)
-            fallback = self._read(earlier[-1]) if earlier else None
+            fallback = self._read(earlier[-1]) if earlier and earlier[-1] else None
         except StoreError as error:
             return Reading(None, f'{error}; using {SHIPPED}')
         used = fallback.name if fallback else SHIPPED
@@ -257,11 +259,15 @@ class StoreReader:
         return f'is marked bad ({bad})' if bad and bad_is_wrong else ''
 
     def _earlier(self, name: str) -> list[str]:
-        """Return the versions in use before this one, oldest first, up to the last usable one."""
+        """
+        Return the versions in use before this one, oldest first, up to the last usable one.
+
+        Where the shipped network, '', was chosen meanwhile, that is the last one.
+        """
         history = self._history()
         if name in history:
             history = history[: len(history) - 1 - history[::-1].index(name)]
-        while history and (history[-1] == name or self._problem(history[-1])):
+        while history and history[-1] and (history[-1] == name or self._problem(history[-1])):
             history.pop()
         return history
 

@@ -184,6 +184,8 @@ class AdaptationLoop:
         """
         Go back to the network in use before; return its name, empty if it is the shipped one.
 
+        It says nothing about the cycles that follow, so it is no rejection.
+
         Raises
         ------
         StoreError
@@ -194,7 +196,6 @@ class AdaptationLoop:
             raise StoreError('the depth node is loading a network: try again when it is done')
         version = self.in_use.roll_back(reason)
         self._cancel_cycle('the network it started from was rolled back')
-        self._count(REJECTED)
         self.hand_over.begin()
         return version.name if version is not None else ''
 
@@ -268,7 +269,7 @@ class AdaptationLoop:
             return
         reason = f'given up after {self.settings.schedule.reset_after} rejected cycles in a row'
         try:
-            if self.in_use.reset(reason):
+            if self.in_use.reset():
                 self._logger.warning(f'back to the shipped network: {reason}')
                 self.hand_over.begin()
         except StoreError as error:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mono_depth_ros.adaptation.outcome import FAILED, Outcome, PROMOTED, REJECTED
 from mono_depth_ros.engine.store import Version, VersionStore
+from mono_depth_ros.engine.store_reader import BY_HAND
 from mono_depth_ros.errors import StoreError
 from mono_depth_ros.model.registry import ResolvedModel
 from mono_depth_ros.nodes.hand_over import Reply
@@ -58,7 +59,8 @@ class NetworkInUse:
         Returns
         -------
         tuple of str, or None
-            The version in use before, and why it is marked bad, empty if it is not.
+            The version in use before, and what machines found bad about it; empty if that is
+            nothing, and a person chose.
 
         Raises
         ------
@@ -70,7 +72,8 @@ class NetworkInUse:
         if name == self.current:
             return None
         before, self.current = self.current, name
-        return before or '', self._why_bad(before)
+        bad = self._why_bad(before)
+        return before or '', '' if bad.startswith(BY_HAND) else bad
 
     def settle(self, outcome: Outcome, reply: Reply) -> Outcome:
         """Put a version in use, or mark it bad, as the depth node has answered."""
@@ -100,21 +103,11 @@ class NetworkInUse:
         self.current = self.store.current_name()
         return version
 
-    def reset(self, reason: str) -> bool:
-        """
-        Go back to the shipped network; say whether another one was in use.
-
-        Raises
-        ------
-        StoreError
-            If the store cannot be written.
-
-        """
-        if self.store.current_name() is None:
-            return False
-        while self.store.current_name() is not None:
-            self.roll_back(reason)
-        return True
+    def reset(self) -> bool:
+        """Go back to the shipped network; see `VersionStore.reset`."""
+        left = self.store.reset()
+        self.current = None
+        return left
 
     def _why_bad(self, name: str | None) -> str:
         if name is None:

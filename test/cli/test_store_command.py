@@ -62,7 +62,15 @@ def test_promote_and_rollback(run, store):
     assert status == 0
     assert f'in use: {store.find(2).name}' in text
     assert 'reload_engine' in text
-    assert store.find(3).bad == 'flickers'
+    assert store.find(3).bad == 'rolled back by hand: flickers'
+
+
+def test_reset_goes_back_to_the_shipped_network_and_blames_nobody(run, store):
+    status, text = run('reset')
+
+    assert (status, store.current_name()) == (0, None)
+    assert 'in use: the shipped network' in text
+    assert not any(version.bad for version in store.versions())
 
 
 def test_a_bad_version_needs_force(run, store):

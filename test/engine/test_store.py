@@ -128,6 +128,39 @@ def test_rolling_back_follows_use_not_numbers(store, add):
     assert store.read_current().version is None
 
 
+def test_a_reset_goes_back_to_the_shipped_network_and_blames_nobody(store, add):
+    for _ in range(2):
+        store.promote(add())
+
+    assert store.reset()
+
+    assert store.read_current().version is None
+    assert [version.bad for version in store.versions()] == ['', '']
+    assert store.candidate() is None
+    assert not store.reset()
+
+
+def test_rolling_back_goes_no_further_than_a_reset(store, add):
+    store.promote(add())
+    store.reset()
+    second = store.promote(add())
+    store.promote(add())
+
+    assert store.rollback('worse') == second
+    assert store.rollback('also worse') is None
+    assert store.find(1).bad == ''
+
+
+def test_a_reader_falls_back_to_the_network_that_a_reset_chose(store, add):
+    store.promote(add())
+    store.reset()
+    second = store.promote(add())
+    flip(second.onnx_path)
+
+    assert store.read_current().version is None
+    assert store.read_current().reason.endswith('using the shipped network')
+
+
 def test_rolling_back_skips_what_is_bad_or_damaged(store, add):
     versions = [add() for _ in range(4)]
     for version in versions:

@@ -14,6 +14,7 @@ from mono_depth_ros.adaptation.outcome import ADDED, FAILED, Outcome, REJECTED
 from mono_depth_ros.adaptation.schedule import ScheduleConfig
 from mono_depth_ros.config import AdaptationNodeConfig, EngineConfig
 from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.engine.store_reader import BY_HAND
 from mono_depth_ros.errors import StoreError
 from mono_depth_ros.model.registry import resolve_model, shipped_models
 from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, Settings
@@ -181,7 +182,7 @@ def test_the_third_rejection_in_a_row_goes_back_to_the_shipped_network(loop, tmp
 
     assert in_use == [version, version, version, None]
     assert loop.hand_over.begun[-1] == ''  # the depth node shall look again
-    assert 'given up after 3 rejected cycles' in loop.in_use.store.find(version).bad
+    assert not any(version.bad for version in loop.in_use.store.versions())  # they served well
     assert loop.in_use.store.candidate() is None
 
 
@@ -217,6 +218,26 @@ def test_a_version_that_a_person_promotes_is_no_rejection(loop, tmp_path):
 
     assert loop.in_use.version == versions[0]
     assert loop.schedule.rejections == 0
+
+
+@pytest.mark.parametrize('by', ['the service', 'the command line'])
+def test_a_roll_back_by_a_person_is_no_rejection(loop, tmp_path, by):
+    versions = [add_version(loop, tmp_path, number) for number in range(3)]
+    for version in versions:
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    for _ in range(2):
+        end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
+
+    if by == 'the service':
+        loop.roll_back('by hand')
+    else:
+        loop.in_use.store.rollback(f'{BY_HAND}: it flickers')
+    loop.tick()
+
+    store = loop.in_use.store
+    assert loop.in_use.version == versions[1] == store.current_name()
+    assert [bool(store.find(version).bad) for version in versions] == [False, False, True]
+    assert loop.schedule.rejections == 2
 
 
 def test_there_is_no_way_back_from_the_shipped_network(loop):
