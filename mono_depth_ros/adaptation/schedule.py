@@ -92,6 +92,8 @@ class Schedule:
         self._last = clock()
         self._not_before = self._last
         self._failures = 0
+        # (rejections, failures) that the last promotion has forgiven.
+        self._forgiven = (0, 0)
         self._new_frames = 0
         self.running = False
         self.rejections = 0
@@ -157,6 +159,7 @@ class Schedule:
         self.running = False
         self._last = self._clock()
         if state == PROMOTED:
+            self._forgiven = (self.rejections, self._failures)
             self.rejections = self._failures = 0
             self._not_before = self._last + self.config.rest_s
             return False
@@ -171,6 +174,17 @@ class Schedule:
             return False
         self.rejections = 0
         return True
+
+    def take_back(self) -> bool:
+        """
+        Note that the depth node's watch took back what was promoted last; otherwise as `end`.
+
+        It was a rejection that came late, so what the promotion has forgiven counts again.
+        """
+        self.rejections += self._forgiven[0]
+        self._failures += self._forgiven[1]
+        self._forgiven = (0, 0)
+        return self.end(REJECTED)
 
     def describe(self) -> str:
         """Say in words when the next cycle begins."""

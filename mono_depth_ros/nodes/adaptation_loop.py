@@ -15,7 +15,6 @@ from mono_depth_ros.adaptation.outcome import (
     CycleJob,
     Outcome,
     PROMOTED,
-    REJECTED,
     SKIPPED,
 )
 from mono_depth_ros.adaptation.schedule import Schedule, ScheduleConfig
@@ -261,11 +260,12 @@ class AdaptationLoop:
             self._logger.info(line)
         else:
             self._logger.warning(line)
-        self._count(REJECTED if outcome.state == ROLLED_BACK else outcome.state)
+        self._count(outcome.state)
 
     def _count(self, state: str) -> None:
         """Tell the schedule; go back to the shipped network when it says so."""
-        if not self.schedule.end(state):
+        schedule = self.schedule
+        if not (schedule.take_back() if state == ROLLED_BACK else schedule.end(state)):
             return
         reason = f'given up after {self.settings.schedule.reset_after} rejected cycles in a row'
         try:

@@ -156,6 +156,28 @@ def test_a_promotion_forgives_what_was_before():
     assert plan.wait_s == 20.0
 
 
+def test_a_promotion_that_the_watch_takes_back_has_forgiven_nothing():
+    plan, _ = schedule(reset_after=3)
+    ends, waits = [], []
+
+    for _ in range(3):
+        plan.end(PROMOTED)
+        ends.append(plan.take_back())
+        waits.append(plan.wait_s)
+
+    assert ends == [False, False, True]
+    assert waits == [10.0, 20.0, 40.0]
+
+
+def test_a_promotion_that_is_taken_back_counts_with_what_came_after_it():
+    plan, _ = schedule(reset_after=4)
+
+    ends = [plan.end(state) for state in (REJECTED, REJECTED, PROMOTED, REJECTED)]
+
+    assert (ends[-1], plan.rejections) == (False, 1)
+    assert plan.take_back()
+
+
 def test_failures_back_off_and_never_lead_back_to_the_source():
     plan, _ = schedule(reset_after=3, backoff_s=1.0, max_backoff_s=100.0)
 

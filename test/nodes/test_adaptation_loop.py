@@ -208,6 +208,23 @@ def test_a_cycle_ends_when_the_network_it_began_with_is_withdrawn(loop, tmp_path
     assert loop.schedule.rejections == 1
 
 
+def test_versions_that_the_watch_takes_back_one_after_the_other_lead_to_a_reset(loop, tmp_path):
+    loop.schedule.config = ScheduleConfig(rest_s=0.0, backoff_s=10.0)
+    good, *versions = (add_version(loop, tmp_path, number) for number in range(4))
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=good))
+    in_use, waits = [], []
+
+    for version in versions:
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        loop.in_use.store.withdraw(version, 'depth jumps')  # as the depth node does
+        loop.tick()
+        in_use.append(loop.in_use.store.current_name())
+        waits.append(loop.schedule.wait_s)
+
+    assert in_use == [good, good, None]
+    assert waits == pytest.approx([10, 20, 40], abs=1)
+
+
 def test_a_version_that_a_person_promotes_is_no_rejection(loop, tmp_path):
     versions = [add_version(loop, tmp_path, number) for number in range(2)]
     for version in versions:
