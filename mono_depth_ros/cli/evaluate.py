@@ -36,7 +36,7 @@ def evaluate(
     datasets: Annotated[
         list[str],
         typer.Argument(
-            help='RGB-D folders, procedural, or LAYOUT:FOLDER[:LIST] with nyu, kitti, '
+            help='RGB-D folders, procedural, or LAYOUT:FOLDER[:SPLIT] with nyu, kitti, '
             'kitti_lidar, vkitti2 or diml (docs/datasets.md).',
             show_default=False,
         ),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a labelled dataset by name and place: ``nyu:/data/nyu``, ``kitti:/data/kitti:LIST``."""
+"""Open a labelled dataset by name and place: ``nyu:/data/nyu``, ``kitti:/data/kitti:SPLIT``."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
     Parameters
     ----------
     text : str
-        ``LAYOUT:FOLDER`` or ``LAYOUT:FOLDER:LIST`` with one of ``LAYOUTS`` and the split file of
-        the dataset; or anything that ``open_frames`` takes, of which an RGB-D folder and
-        ``procedural`` have depth.
+        ``LAYOUT:FOLDER`` or ``LAYOUT:FOLDER:SPLIT`` with one of ``LAYOUTS`` and a split file, or
+        the name of a part, of the dataset; or anything that ``open_frames`` takes, of which an
+        RGB-D folder and ``procedural`` have depth.
     strict : bool
         Raise at the first image that cannot be read, instead of skipping and counting it.
 

@@ -18,6 +18,7 @@ from mono_depth_ros.frames import FrameSource
 from mono_depth_ros.source.layouts.listed import (
     depth_file,
     first_folder,
+    folder_of,
     ListedFrames,
     nothing_in,
     Pair,
@@ -25,20 +26,25 @@ from mono_depth_ros.source.layouts.listed import (
 )
 
 FIELD_OF_VIEW = 84.1
-FOLDERS = ('.', 'HR', 'test/HR', 'indoor/test/HR', 'LR', 'test/LR', 'indoor/test/LR')
+FOLDERS = {
+    'test': ('.', 'HR', 'test/HR', 'indoor/test/HR', 'LR', 'test/LR', 'indoor/test/LR'),
+    'train': ('train/HR', 'indoor/train/HR', 'train/LR', 'indoor/train/LR'),
+}
+LISTED = (*FOLDERS['test'], *FOLDERS['train'])
 IMAGES = '*/color/*_c.png'
 
 
 def open_diml(root: Path, split: Path | None, strict: bool) -> FrameSource:
     """
-    Open the DIML indoor sample: the test images, in high resolution where both are there.
+    Open the DIML indoor sample, in high resolution where both are there.
 
     Parameters
     ----------
     root : Path
         Folder of the scenes, or any folder above it.
     split : Path, optional
-        List of ``SCENE/color/NAME_c.png``, one a line (a scene may have spaces in its name).
+        ``test`` (by default) or ``train``; or a list of ``SCENE/color/NAME_c.png``, one a line (a
+        scene may have spaces in its name).
     strict : bool
         Raise at the first image that cannot be read.
 
@@ -48,13 +54,16 @@ def open_diml(root: Path, split: Path | None, strict: bool) -> FrameSource:
         If there is no image.
 
     """
-    folder = first_folder(root, FOLDERS, IMAGES)
+    part = 'test' if split is None else str(split)
+    folder = first_folder(root, FOLDERS.get(part, LISTED), IMAGES)
     if folder is None:
-        raise nothing_in(root, 'DIML', f'test/HR/{IMAGES}')
-    if split is None:
+        raise nothing_in(root, 'DIML', f'{part if part in FOLDERS else "test"}/HR/{IMAGES}')
+    if split is None or part in FOLDERS:
         images = sorted(folder.glob(IMAGES))
     else:
-        images = [folder / ' '.join(words).lstrip('/') for words in read_list(split)]
+        names = [' '.join(words).lstrip('/') for words in read_list(split)]
+        folder = folder_of(root, LISTED, names) or folder
+        images = [folder / name for name in names]
     pairs = []
     for image in images:
         name = image.stem.removesuffix('_c')

@@ -50,10 +50,11 @@ LINE = re.compile(
     r'(?:/image_0(?P<camera>[23])/data/(?P<image>\d+)\.(?:png|jpg)|\s+(?P<frame>\d+)'
     r'(?:\s+(?P<side>[lr]))?)?'
 )
+PARTS = ('train', 'val')
 ANNOTATED = tuple(
     outer + inner
     for outer in ('', 'depth_annotated/', 'data_depth_annotated/')
-    for inner in ('', 'train/', 'val/')
+    for inner in ('', *PARTS)
 )
 
 
@@ -73,7 +74,11 @@ class Place:
 
 
 def open_kitti(root: Path, split: Path | None, strict: bool) -> FrameSource:
-    """Open KITTI with the annotated depth maps; arguments as ``open_kitti_lidar``."""
+    """
+    Open KITTI with the annotated depth maps; arguments as ``open_kitti_lidar``.
+
+    ``split`` may also be ``train`` or ``val``, the folder that the depth maps are in.
+    """
     return _open(root, split, strict, lidar=False)
 
 
@@ -87,7 +92,8 @@ def open_kitti_lidar(root: Path, split: Path | None, strict: bool) -> FrameSourc
         Folder of the dates.
     split : Path, optional
         The lines of monodepth2 (``DATE/DRIVE FRAME l``) or those that begin with the path of an
-        image (Eigen, BTS; ``None`` as its ground truth leaves it out). By default all left images.
+        image (monodepth, BTS; ``None`` as its annotated depth leaves it out there). By default
+        all left images.
     strict : bool
         Raise at the first image that cannot be read.
 
@@ -101,10 +107,14 @@ def open_kitti_lidar(root: Path, split: Path | None, strict: bool) -> FrameSourc
 
 
 def _open(root: Path, split: Path | None, strict: bool, *, lidar: bool) -> FrameSource:
-    places = _all_places(root) if split is None else _listed_places(split)
-    if split is None and not lidar:
-        # The benchmark leaves the first and last five images of a drive without.
-        places = [place for place in places if _annotated(root, place).is_file()]
+    part = '' if split is None else str(split)
+    if split is not None and (lidar or part not in PARTS):
+        places = _listed_places(split, annotated=not lidar)
+    else:
+        places = _all_places(root)
+        if not lidar:
+            # The benchmark leaves the first and last five images of a drive without.
+            places = [place for place in places if _annotated(root, place, part).is_file()]
     if not places:
         truth = 'velodyne_points' if lidar else 'proj_depth/groundtruth'
         raise nothing_in(root, 'KITTI', f'{IMAGES} with {truth}')
@@ -128,17 +138,17 @@ def _all_places(root: Path) -> list[Place]:
     ]
 
 
-def _listed_places(split: Path) -> list[Place]:
+def _listed_places(split: Path, *, annotated: bool) -> list[Place]:
     places = []
     for words in read_list(split):
-        match = LINE.match(' '.join(words))
+        match = LINE.search(' '.join(words))
         frame = match and (match['image'] or match['frame'])
         if match is None or frame is None:
             raise DatasetError(
                 f'{split}: expected lines like 2011_09_26/2011_09_26_drive_0002_sync 69 l, or '
                 f'the path of an image, got {" ".join(words)!r}'
             )
-        if 'None' in words[1:]:
+        if annotated and 'None' in words[1:]:
             continue
         camera = int(match['camera'] or (3 if match['side'] == 'r' else 2))
         places.append(Place(match['date'], match['drive'], camera, int(frame)))
@@ -151,11 +161,12 @@ def _image(root: Path, place: Place) -> Path:
     return jpeg if jpeg.is_file() else jpeg.with_suffix('.png')
 
 
-def _annotated(root: Path, place: Place) -> Path:
-    """Return where the annotated depth is, or where it is missed."""
+def _annotated(root: Path, place: Place, part: str = '') -> Path:
+    """Return where the annotated depth is, or where it is missed; ``part`` is train or val."""
     name = f'proj_depth/groundtruth/image_0{place.camera}/{place.frame:010d}.png'
-    folders = [*(root / folder / place.drive for folder in ANNOTATED)]
-    folders.append(root / place.date / place.drive)
+    folders = [root / folder / place.drive for folder in ANNOTATED if folder.endswith(part)]
+    if not part:
+        folders.append(root / place.date / place.drive)
     found = (folder / name for folder in folders if (folder / name).is_file())
     return next(found, folders[0] / name)
 

@@ -104,6 +104,12 @@ def first_folder(root: Path, candidates: Sequence[str], pattern: str) -> Path | 
     return None
 
 
+def folder_of(root: Path, candidates: Sequence[str], names: Sequence[str]) -> Path | None:
+    """Return the folder of ``root``, of these, that has the first listed file there is at all."""
+    places = ((root / folder, name) for name in names for folder in candidates)
+    return next((folder for folder, name in places if (folder / name).is_file()), None)
+
+
 def read_list(path: Path) -> list[list[str]]:
     """
     Read a split file: the words of every line that has any.

@@ -4,9 +4,10 @@
 NYU Depth v2 (Silberman et al., ECCV 2012): the labelled file, or the folders people make of it.
 
 The folders have ``SCENE/rgb_00045.jpg`` and ``SCENE/sync_depth_00045.png`` (16-bit, mm), in
-``official_splits/test``, ``test`` or the given folder. The file is ``nyu_depth_v2_labeled.mat``
-with ``splits.mat`` beside it, whose 654 ``testNdxs`` are taken. Depth is what the Kinect measured
-(``rawDepths``, as in the folders), not what was painted into its holes.
+``official_splits/test``, ``test`` or the given folder; those of a list may be in the folders of
+training images, too. The file is ``nyu_depth_v2_labeled.mat`` with ``splits.mat`` beside it, which
+has 795 ``trainNdxs`` and 654 ``testNdxs``. Depth is what the Kinect measured (``rawDepths``, as in
+the folders), not what was painted into its holes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mono_depth_ros.source.layouts.listed import (
     depth_file,
     first_folder,
     fixed_camera,
+    folder_of,
     ListedFrames,
     nothing_in,
     Pair,
@@ -36,7 +38,13 @@ from numpy.typing import NDArray
 CAMERA = PinholeCamera(518.85790, 519.46961, 325.58245, 253.73617, 640, 480)
 MAX_DEPTH, CROP = 10.0, 'nyu'
 IMAGES = 'rgb_*.[jp]*g'
-FOLDERS = ('official_splits/test', 'test', '.')
+FOLDERS = {
+    'test': ('official_splits/test', 'test', '.'),
+    'train': ('official_splits/train', 'train'),
+}
+# Where code that trains on video frames keeps them.
+LISTED = (*FOLDERS['test'], *FOLDERS['train'], 'sync')
+NUMBERS = {'test': 'testNdxs', 'train': 'trainNdxs'}
 MAT = 'nyu_depth_v2_labeled.mat'
 
 
@@ -49,8 +57,9 @@ def open_nyu(root: Path, split: Path | None, strict: bool) -> FrameSource:
     root : Path
         Folder of the scenes, or the labelled .mat file, or the folder it is in.
     split : Path, optional
-        For folders, a list of ``SCENE/rgb_X.jpg SCENE/sync_depth_X.png [focal]``; for the .mat
-        file, one of image numbers that start at 1. By default all scenes, and ``splits.mat``.
+        ``test`` (by default) or ``train`` of the official split; or a list. For folders it has
+        lines of ``SCENE/rgb_X.jpg SCENE/sync_depth_X.png [focal]``, for the .mat file image
+        numbers that start at 1, or it is another ``splits.mat``.
     strict : bool
         Raise at the first image that cannot be read.
 
@@ -61,12 +70,14 @@ def open_nyu(root: Path, split: Path | None, strict: bool) -> FrameSource:
 
     """
     mat = root if root.suffix == '.mat' else root / MAT
-    folder = None if mat == root else first_folder(root, FOLDERS, f'*/{IMAGES}')
+    part = 'test' if split is None else str(split)
+    folders = FOLDERS.get(part, LISTED)
+    folder = None if mat == root else first_folder(root, folders, f'*/{IMAGES}')
     if folder is None and mat.is_file():
         return LabelledFrames(mat, split, strict)
     if folder is None:
-        raise nothing_in(root, 'NYU Depth v2', f'test/SCENE/rgb_00045.jpg, or {MAT}')
-    if split is None:
+        raise nothing_in(root, 'NYU Depth v2', f'{folders[1]}/SCENE/rgb_00045.jpg, or {MAT}')
+    if split is None or part in FOLDERS:
         names = sorted(str(path.relative_to(folder)) for path in folder.glob(f'*/{IMAGES}'))
         couples = [(name, _depth_name(name)) for name in names]
     else:
@@ -74,6 +85,7 @@ def open_nyu(root: Path, split: Path | None, strict: bool) -> FrameSource:
         for image, *rest in read_list(split):
             name = image.lstrip('/')
             couples.append((name, rest[0].lstrip('/') if rest else _depth_name(name)))
+        folder = folder_of(root, LISTED, [name for name, _ in couples]) or folder
     pairs = [_pair(folder, image, depth) for image, depth in couples]
     return ListedFrames(str(root), pairs, strict, max_depth=MAX_DEPTH, crop=CROP)
 
@@ -151,20 +163,24 @@ class LabelledFrames(FrameSource):
 
 def _numbers(path: Path, split: Path | None, total: int) -> list[int]:
     """Return the numbers, from 1, of the images of a split."""
-    if split is not None and split.suffix != '.mat':
+    beside = path.with_name('splits.mat')
+    if split is None or str(split) in NUMBERS:
+        numbers = _read_splits(beside, NUMBERS[str(split or 'test')])
+    elif split.suffix == '.mat':
+        numbers = _read_splits(split, NUMBERS['test'])
+    else:
         try:
             numbers = [int(word) for line in read_list(split) for word in line]
         except ValueError as error:
             raise DatasetError(f'{split} is not a list of image numbers: {error}') from error
-    else:
-        numbers = _read_splits(split or path.with_name('splits.mat'))
     wrong = [number for number in numbers if not 1 <= number <= total]
     if wrong:
         raise DatasetError(f'{path} has images 1 to {total}, the split asks for {wrong[0]}')
     return numbers
 
 
-def _read_splits(path: Path) -> list[int]:
+def _read_splits(path: Path, name: str) -> list[int]:
+    """Return ``testNdxs`` or ``trainNdxs`` of a splits.mat."""
     if not path.is_file():
         raise DatasetError(
             f'no split: put splits.mat of the dataset at {path}, or give a list of image numbers '
@@ -178,6 +194,6 @@ def _read_splits(path: Path) -> list[int]:
             'nyu:FILE:LIST'
         ) from error
     try:
-        return [int(number) for number in np.ravel(loadmat(path)['testNdxs'])]
+        return [int(number) for number in np.ravel(loadmat(path)[name])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{path} is not the splits.mat of NYU Depth v2: {error}') from error

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from pathlib import Path
+import re
 
 from mono_depth_ros.camera import PinholeCamera
-from mono_depth_ros.errors import ImageError
+from mono_depth_ros.errors import DatasetError, ImageError
 from mono_depth_ros.frames import FrameSource
 from mono_depth_ros.source.layouts.listed import (
     depth_file,
@@ -32,35 +33,35 @@ from numpy.typing import NDArray
 CAMERA = PinholeCamera(725.0087, 725.0087, 620.5, 187.0, 1242, 375)
 CENTIMETRES = 100.0
 FARTHEST = np.float32(655.35)
+SCENE = re.compile(r'Scene\d\d(?:/[\w-]+)?')
+IMAGE = re.compile(r'Scene\d\d/[\w-]+/frames/rgb/Camera_(?P<camera>[01])/rgb_\d+\.jpg')
 IMAGES = 'Scene*/*/frames/rgb/Camera_0/rgb_*.jpg'
 
 
 def open_vkitti2(root: Path, split: Path | None, strict: bool) -> FrameSource:
     """
-    Open Virtual KITTI 2, left camera.
+    Open Virtual KITTI 2: the images of the left camera, or those of a list.
 
     Parameters
     ----------
     root : Path
         Folder of the scenes, or of the unpacked archives.
     split : Path, optional
-        List of ``SceneXX/VARIATION/frames/rgb/Camera_0/rgb_X.jpg``, one a line; by default all.
+        ``SceneXX`` or ``SceneXX/VARIATION``; or a list of lines that begin with the path of an
+        image, ``[...]/SceneXX/VARIATION/frames/rgb/Camera_0/rgb_X.jpg``. By default all.
     strict : bool
         Raise at the first image that cannot be read.
 
     Raises
     ------
     DatasetError
-        If there is no image.
+        If there is no image, or a line of the list is not understood.
 
     """
     images = first_folder(root, ('.', 'rgb', 'vkitti_2.0.3_rgb'), IMAGES)
     if images is None:
         raise nothing_in(root, 'Virtual KITTI 2', IMAGES)
-    if split is None:
-        names = sorted(str(path.relative_to(images)) for path in images.glob(IMAGES))
-    else:
-        names = [line[0].lstrip('/') for line in read_list(split)]
+    names = _names(images, split)
     # Depth that is missing altogether is missed image by image, by name.
     wanted = IMAGES.replace('rgb/', 'depth/').replace('rgb_*.jpg', 'depth_*.png')
     depths = first_folder(root, ('.', 'depth', 'vkitti_2.0.3_depth'), wanted) or root
@@ -74,10 +75,31 @@ def open_vkitti2(root: Path, split: Path | None, strict: bool) -> FrameSource:
                 name=name.removesuffix('.jpg').replace('/frames/rgb/', '/').replace('/', '_'),
                 rgb=images / name,
                 depth=partial(_depth, depths / depth),
-                camera=partial(_camera, intrinsics),
+                camera=partial(_camera, intrinsics, name.split('/')[4][-1]),
             )
         )
     return ListedFrames(str(root), pairs, strict, max_depth=80.0, crop='none')
+
+
+def _names(folder: Path, split: Path | None) -> list[str]:
+    """Return the paths of the images of a split below the folder of the scenes."""
+    scene = '' if split is None else str(split)
+    if split is None or SCENE.fullmatch(scene):
+        names = sorted(str(path.relative_to(folder)) for path in folder.glob(IMAGES))
+        names = [name for name in names if not scene or name.startswith(f'{scene}/')]
+        if not names:
+            raise nothing_in(folder, 'Virtual KITTI 2', f'{scene}/**/rgb_*.jpg')
+        return names
+    names = []
+    for words in read_list(split):
+        match = IMAGE.search(words[0])
+        if match is None:
+            raise DatasetError(
+                f'{split}: expected the path of an image, like Scene01/clone/frames/rgb/Camera_0/'
+                f'rgb_00001.jpg, got {words[0]!r}'
+            )
+        names.append(match[0])
+    return names
 
 
 def _depth(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -86,19 +108,20 @@ def _depth(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     return depth
 
 
-def _camera(intrinsics: Path | None, size: tuple[int, int]) -> PinholeCamera:
-    return fixed_camera(CAMERA if intrinsics is None else _read_intrinsics(intrinsics), size)
+def _camera(intrinsics: Path | None, number: str, size: tuple[int, int]) -> PinholeCamera:
+    found = CAMERA if intrinsics is None else _read_intrinsics(intrinsics, number)
+    return fixed_camera(found, size)
 
 
 @lru_cache(maxsize=64)
-def _read_intrinsics(path: Path) -> PinholeCamera:
-    """Read ``frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]`` of the first frame of camera 0."""
+def _read_intrinsics(path: Path, number: str) -> PinholeCamera:
+    """Read ``frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]`` of the first frame of a camera."""
     try:
         for line in path.read_text().splitlines()[1:]:
             _, camera, *values = line.split()
-            if camera == '0':
+            if camera == number:
                 fx, fy, cx, cy = (float(value) for value in values)
                 return PinholeCamera(fx, fy, cx, cy, CAMERA.width, CAMERA.height)
     except (OSError, ValueError) as error:
         raise ImageError(f'cannot read the intrinsics {path}: {error}') from error
-    raise ImageError(f'{path} has no line for camera 0')
+    raise ImageError(f'{path} has no line for camera {number}')

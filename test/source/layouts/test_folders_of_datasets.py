@@ -71,6 +71,35 @@ def test_a_nyu_list_chooses_the_images_and_their_depth(nyu, tmp_path):
     assert frame.depth[5, 5] == 3.0
 
 
+@pytest.fixture
+def nyu_train(nyu, write):
+    """Add a training image to NYU, beside its test split."""
+    folder = nyu / 'train' / 'study'
+    write(folder / 'rgb_00002.jpg', NYU_SIZE, level=9)
+    write(folder / 'sync_depth_00002.png', NYU_SIZE, depth=7000)
+    return nyu
+
+
+def test_the_training_images_of_nyu_can_be_chosen(nyu_train):
+    (frame,) = open_dataset(f'nyu:{nyu_train}:train')
+
+    assert frame.depth[5, 5] == 7.0
+    assert open_dataset(f'nyu:{nyu_train}').count == 3
+    assert open_dataset(f'nyu:{nyu_train}:test').count == 3
+
+
+@pytest.mark.parametrize('folder', ['train', 'sync', 'official_splits/train'])
+def test_a_nyu_list_of_training_images_finds_their_folder(nyu_train, tmp_path, folder):
+    (nyu_train / folder).parent.mkdir(exist_ok=True)
+    (nyu_train / 'train').rename(nyu_train / folder)
+    split = tmp_path / 'nyudepthv2_train_files_with_gt.txt'
+    split.write_text('/study/rgb_00002.jpg /study/sync_depth_00002.png 518.8579\n')
+
+    (frame,) = open_dataset(f'nyu:{nyu_train}:{split}')
+
+    assert frame.depth[5, 5] == 7.0
+
+
 def test_missing_and_mismatched_files_are_named_skipped_and_counted(nyu, write, caplog):
     (nyu / 'test/bathroom/sync_depth_00040.png').unlink()
     write(nyu / 'test/bathroom/rgb_00041.jpg', (48, 64), level=9)
@@ -108,6 +137,57 @@ def test_virtual_kitti_is_in_centimetres_and_its_sky_is_missing(vkitti2):
     assert near.camera.fx == 700.5
 
 
+@pytest.mark.parametrize(
+    'before',
+    ['', '/mnt/vKitti2/', 'vkitti_2.0.3_rgb/', 'rgb/', 'datasets/vkitti/vkitti_2.0.3_rgb/'],
+)
+def test_a_virtual_kitti_list_may_name_the_folders_of_others(vkitti2, tmp_path, before):
+    place = 'Scene01/clone/frames'
+    split = tmp_path / 'train.txt'
+    image, depth = 'rgb/Camera_0/rgb_00000.jpg', 'depth/Camera_0/depth_00000.png'
+    split.write_text(f'{before}{place}/{image} {before}{place}/{depth}\n')
+
+    (frame,) = open_dataset(f'vkitti2:{vkitti2}:{split}')
+
+    assert frame.depth[9, 9] == pytest.approx(12.34)
+
+
+def test_a_virtual_kitti_list_may_have_the_right_camera(vkitti2, write, tmp_path):
+    place = 'Scene01/clone/frames'
+    rgb = vkitti2 / 'vkitti_2.0.3_rgb' / place / 'rgb/Camera_1/rgb_00000.jpg'
+    write(rgb, VKITTI_SIZE, level=90)
+    depth = vkitti2 / 'vkitti_2.0.3_depth' / place / 'depth/Camera_1/depth_00000.png'
+    write(depth, VKITTI_SIZE, depth=500)
+    (tmp_path / 'list.txt').write_text(f'{place}/rgb/Camera_1/rgb_00000.jpg\n')
+
+    (frame,) = open_dataset(f'vkitti2:{vkitti2}:{tmp_path}/list.txt')
+
+    assert (frame.depth[9, 9], frame.camera.fx) == (5.0, 725.0)
+
+
+def test_a_line_of_a_virtual_kitti_list_that_is_no_image_is_quoted(vkitti2, tmp_path):
+    (tmp_path / 'list.txt').write_text('rgb_00000.jpg\n')
+
+    with pytest.raises(DatasetError, match=r"like Scene01/.*, got 'rgb_00000.jpg'"):
+        open_dataset(f'vkitti2:{vkitti2}:{tmp_path}/list.txt')
+
+
+def test_a_scene_of_virtual_kitti_or_one_of_its_variations_can_be_chosen(vkitti2, write):
+    for place in ('Scene01/fog', 'Scene02/clone'):
+        frames = f'{place}/frames'
+        rgb = vkitti2 / f'vkitti_2.0.3_rgb/{frames}/rgb/Camera_0/rgb_00007.jpg'
+        write(rgb, VKITTI_SIZE, level=90)
+        depth = vkitti2 / f'vkitti_2.0.3_depth/{frames}/depth/Camera_0/depth_00007.png'
+        write(depth, VKITTI_SIZE, depth=500)
+
+    def count(text):
+        return open_dataset(f'vkitti2:{vkitti2}{text}').count
+
+    assert (count(''), count(':Scene01'), count(':Scene02'), count(':Scene01/fog')) == (4, 3, 1, 1)
+    with pytest.raises(DatasetError, match=r'expected Scene06'):
+        count(':Scene06')
+
+
 def test_virtual_kitti_without_its_text_archive_has_its_usual_camera(vkitti2):
     (vkitti2 / 'vkitti_2.0.3_textgt/Scene01/clone/intrinsic.txt').unlink()
 
@@ -130,6 +210,19 @@ def test_diml_takes_the_filled_depth_and_the_field_of_view_of_a_kinect_v2(diml):
     assert frame.name == 'sample_7'
     assert frame.depth[9, 9] == 2.5
     assert frame.camera.fx / frame.camera.width == pytest.approx(0.554, abs=0.001)
+
+
+def test_the_training_images_of_diml_can_be_chosen(diml, write, tmp_path):
+    scene = diml / 'train' / 'HR' / '02. Cafe'
+    write(scene / 'color' / 'sample_8_c.png', DIML_SIZE, level=90)
+    write(scene / 'depth_filled' / 'sample_8_depth_filled.png', DIML_SIZE, depth=1500)
+    (tmp_path / 'list.txt').write_text('02. Cafe/color/sample_8_c.png\n')
+
+    for split in ('train', tmp_path / 'list.txt'):
+        (frame,) = open_dataset(f'diml:{diml}:{split}')
+        assert frame.depth[9, 9] == 1.5
+    for split in ('', ':test'):
+        assert [frame.name for frame in open_dataset(f'diml:{diml}{split}')] == ['sample_7']
 
 
 def test_a_diml_list_may_have_spaces_in_its_scenes(diml, tmp_path):

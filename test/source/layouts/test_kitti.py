@@ -76,6 +76,9 @@ def test_of_two_points_in_a_pixel_the_nearer_counts():
         f'{DATE}/{DRIVE}/image_02/data/0000000005.jpg {DATE}/{DRIVE}/image_03/data/0000000005.jpg',
         f'{DATE}/{DRIVE}/image_02/data/0000000005.png '
         f'{DRIVE}/proj_depth/groundtruth/image_02/0000000005.png 721.5377',
+        # Depth Anything V2 lists files where its authors keep them.
+        f'/mnt/Kitti/raw_data/{DATE}/{DRIVE}/image_02/data/0000000005.png '
+        f'/mnt/Kitti/val/{DRIVE}/proj_depth/groundtruth/image_02/0000000005.png',
     ],
 )
 def test_the_lines_of_every_usual_list_are_understood(kitti, tmp_path, line):
@@ -95,6 +98,40 @@ def test_images_that_a_list_says_have_no_ground_truth_are_not_missed(kitti, tmp_
     source = open_dataset(f'kitti:{kitti}:{tmp_path}/eigen.txt', strict=True)
 
     assert len(list(source)) == source.count == 1
+
+
+def test_images_without_annotated_depth_still_have_a_scan(kitti, tmp_path):
+    (tmp_path / 'eigen.txt').write_text(
+        f'{DATE}/{DRIVE}/image_02/data/0000000004.png None 721.5\n'
+    )
+
+    (frame,) = open_dataset(f'kitti_lidar:{kitti}:{tmp_path}/eigen.txt')
+
+    assert frame.name.endswith('_2_0000000004')
+
+
+def test_the_right_camera_is_that_of_its_lines(kitti, write, tmp_path):
+    write(kitti / DATE / DRIVE / 'image_03/data/0000000005.png', SIZE, level=90)
+    truth = kitti / 'depth_annotated/val' / DRIVE / 'proj_depth/groundtruth/image_03'
+    write(truth / '0000000005.png', SIZE, depth=5120)
+    calibration = kitti / DATE / 'calib_cam_to_cam.txt'
+    calibration.write_text(CAMERAS + CAMERAS.replace('_02', '_03').replace('72.0', '73.0'))
+    (tmp_path / 'eigen.txt').write_text(f'{DATE}/{DRIVE} 5 r\n')
+
+    (frame,) = open_dataset(f'kitti:{kitti}:{tmp_path}/eigen.txt')
+
+    assert (frame.depth[9, 9], frame.camera.fx) == (20.0, 73.0)
+
+
+def test_train_and_val_are_the_folders_of_the_annotated_depth(kitti, write):
+    drive = '2011_09_26_drive_0001_sync'
+    write(kitti / DATE / drive / 'image_02/data/0000000007.png', SIZE, level=90)
+    truth = kitti / 'depth_annotated/train' / drive / 'proj_depth/groundtruth/image_02'
+    write(truth / '0000000007.png', SIZE, depth=2560)
+
+    assert [frame.name[-2:] for frame in open_dataset(f'kitti:{kitti}:train')] == ['07']
+    assert [frame.name[-2:] for frame in open_dataset(f'kitti:{kitti}:val')] == ['05']
+    assert open_dataset(f'kitti:{kitti}').count == 2
 
 
 def test_a_line_that_is_no_image_is_quoted(kitti, tmp_path):

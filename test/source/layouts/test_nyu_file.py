@@ -46,6 +46,15 @@ def test_the_official_split_is_read_from_beside_the_file(mat):
     assert [frame.name for frame in source] == ['00002', '00003']
 
 
+def test_the_training_images_of_the_official_split_can_be_chosen(mat):
+    io = pytest.importorskip('scipy.io', reason='scipy is not installed')
+    numbers = {'trainNdxs': np.array([[1]]), 'testNdxs': np.array([[2], [3]])}
+    io.savemat(mat.with_name('splits.mat'), numbers)
+
+    assert [frame.name for frame in open_dataset(f'nyu:{mat}:train')] == ['00001']
+    assert [frame.name for frame in open_dataset(f'nyu:{mat}:test')] == ['00002', '00003']
+
+
 def test_without_a_split_it_says_where_one_belongs(mat):
     with pytest.raises(DatasetError, match=r'put splits.mat of the dataset at .*splits.mat'):
         open_dataset(f'nyu:{mat}')
