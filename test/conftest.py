@@ -7,6 +7,8 @@ Runs are isolated: a ROS domain and a ROS_HOME of their own, and as few threads 
 two cores wants.
 """
 
+import gc
+import json
 import os
 from pathlib import Path
 import sys
@@ -71,3 +73,33 @@ def red_network(tmp_path_factory):
     path = tmp_path_factory.mktemp('networks') / 'red.onnx'
     onnx.save(model, path)
     return path
+
+
+@pytest.fixture
+def gpu(monkeypatch, tmp_path):
+    """
+    Pretend that there is a GPU with TensorRT; return a function that changes its settings.
+
+    What is alive, leaked and pushed is checked in the end.
+    """
+    import fake_gpu
+
+    pytest.importorskip('onnxruntime')
+    monkeypatch.setenv('ROS_HOME', str(tmp_path / 'ros_home'))
+    for name, value in fake_gpu.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(str(fake_gpu.DOUBLES))
+    fake_gpu.forget()
+
+    def change(**settings: object) -> None:
+        before = json.loads(os.environ['FAKE_GPU'])
+        monkeypatch.setenv('FAKE_GPU', json.dumps({**before, **settings}))
+
+    yield change
+    from pycuda.machine import machine
+
+    gc.collect()
+    fake_gpu.forget()
+    assert not machine.leaked
+    assert not machine.stack
+    assert not any(machine.live.values()), machine.live

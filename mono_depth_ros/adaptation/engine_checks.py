@@ -32,7 +32,10 @@ def compare_engines(
     threads: int,
 ) -> list[Check]:
     """
-    Compare the engine with torch, and its latency with that of the one in use.
+    Compare the engine with torch, and its latency with that of the network in use.
+
+    Both run on one backend, and one that needs no plan: the candidate has none yet, and whether
+    TensorRT computes the same is for the build of its plan to say.
 
     Raises
     ------
@@ -43,8 +46,13 @@ def compare_engines(
     size = (frames[0].rgb.shape[0], frames[0].rgb.shape[1])
     engines: list[Engine] = []
     try:
+        wanted = 'auto' if backend == 'tensorrt' else backend
         for path in (candidate, baseline):
-            engines.append(load_engine(path, backend, input_size=size, threads=threads))
+            engine = load_engine(
+                path, wanted, input_size=size, threads=threads, without='tensorrt'
+            )
+            engines.append(engine)
+            wanted = engine.backend
         images = [np.ascontiguousarray(frame.rgb) for frame in frames[:PARITY_FRAMES]]
         parity = max(check_parity(network, engines[0].infer(rgb), rgb) for rgb in images)
         if not parity <= gate.max_parity:

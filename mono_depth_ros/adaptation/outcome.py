@@ -32,7 +32,8 @@ class CycleJob:
     model : str
         Shipped network, or path of an ONNX file with its weights beside it.
     backend : str
-        Engine that parity and latency are measured with.
+        Engine that parity and latency are measured with; another stands in for TensorRT, which
+        has no plan of a candidate.
     promote : bool
         Put the candidate in use at once; otherwise the depth node tries it first.
     claimed : bool

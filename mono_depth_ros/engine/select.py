@@ -75,6 +75,7 @@ def load_engine(
     threads: int = 0,
     engines_path: Path | None = None,
     on_missing_plan: OnMissingPlan | None = None,
+    without: str = '',
 ) -> Engine:
     """
     Load a network, check it, and warm it up.
@@ -98,6 +99,8 @@ def load_engine(
         Called where TensorRT works but has no plan of this network yet. If it returns True,
         TensorRT is tried again; otherwise the next backend stands in, whatever ``backend`` says.
         Without it, ``auto`` goes on with a warning and ``tensorrt`` raises.
+    without : str
+        A backend that ``auto`` leaves out.
 
     Raises
     ------
@@ -113,7 +116,8 @@ def load_engine(
     """
     model = check_model(Path(model_path), input_size, engines_path)
     if backend == 'auto':
-        return _load_first(model, precision, threads, on_missing_plan)
+        backends = tuple(each for each in BACKENDS if each.name != without)
+        return _load_first(model, precision, threads, on_missing_plan, backends)
     for candidate in BACKENDS:
         if candidate.name == backend:
             return _load_named(candidate, model, precision, threads, on_missing_plan)

@@ -3,20 +3,13 @@
 """A network small enough to be made in a test."""
 
 from collections.abc import Callable
-import gc
-import json
-import os
 from pathlib import Path
-import sys
 
 from mono_depth_ros.manifest import Manifest, METADATA_KEY
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-import fake_gpu
 
 
 def tiny_model(
@@ -76,31 +69,3 @@ def noise() -> Callable[[int, int], np.ndarray]:
         return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
     return make
-
-
-@pytest.fixture
-def gpu(monkeypatch, tmp_path):
-    """
-    Pretend that there is a GPU with TensorRT; return a function that changes its settings.
-
-    What is alive, leaked and pushed is checked in the end.
-    """
-    pytest.importorskip('onnxruntime')
-    monkeypatch.setenv('ROS_HOME', str(tmp_path / 'ros_home'))
-    for name, value in fake_gpu.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.syspath_prepend(str(fake_gpu.DOUBLES))
-    fake_gpu.forget()
-
-    def change(**settings: object) -> None:
-        before = json.loads(os.environ['FAKE_GPU'])
-        monkeypatch.setenv('FAKE_GPU', json.dumps({**before, **settings}))
-
-    yield change
-    from pycuda.machine import machine
-
-    gc.collect()
-    fake_gpu.forget()
-    assert not machine.leaked
-    assert not machine.stack
-    assert not any(machine.live.values()), machine.live

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 import sys
 
-DOUBLES = Path(__file__).parents[1] / 'doubles'
+DOUBLES = Path(__file__).parent / 'doubles'
 MODULES = ('tensorrt', 'pycuda')
 ENGINE = 'mono_depth_ros.engine.'
 OURS = ('tensorrt_engine', 'tensorrt_log', 'builder', 'build_progress', 'cuda', 'refit')
