@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Ask what of the procedural world matters: ``ablate_world.py OUTPUT [RGBD_FOLDER...]``.
+Ask what of the procedural world matters: ``ablate_world.py OUTPUT [DATASET...]``.
 
 Every variant leaves one kind of variation out of the rendered scenes, or is a smaller number of
 full ones. It trains the decoder of one network from the same random weights, on the same frozen
@@ -17,11 +17,15 @@ from itertools import product
 import json
 from pathlib import Path
 
-from mono_depth_ros.frames import Frame, open_frames
-from mono_depth_ros.metrics import mean_scores, Protocol, score_image
+from mono_depth_ros.evaluation.methods import NETWORK
+from mono_depth_ros.evaluation.scoring import DatasetScores
+from mono_depth_ros.frames import Frame
+from mono_depth_ros.metrics import Protocol
 from mono_depth_ros.model.checkpoint import load_network
 from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.postprocessing import resize_depth
 from mono_depth_ros.preprocessing import resize_rgb
+from mono_depth_ros.source.layouts.datasets import open_dataset, SelectedFrames
 from mono_depth_ros.source.pool import ARRAYS, SamplePool, write_shard
 from mono_depth_ros.source.procedural import render_batch
 from mono_depth_ros.source.scene import WorldConfig
@@ -55,28 +59,21 @@ def predict(network: FastDepth, frame: Frame, focal: float) -> np.ndarray:
     assert frame.camera is not None
     rgb = torch.from_numpy(resize_rgb(frame.rgb, SIZE)).permute(2, 0, 1)[None].float() / 255
     log_depth, _ = network.log_depth(rgb, focal)
-    camera = frame.camera.resized(SIZE[1], SIZE[0])
-    depth = torch.nn.functional.interpolate(
-        log_depth.exp()[None], frame.rgb.shape[:2], mode='bilinear', align_corners=False
-    )
-    return np.asarray(depth[0, 0].numpy() * (camera.focal / focal))
+    factor = frame.camera.resized(SIZE[1], SIZE[0]).focal / focal
+    rows, columns = frame.rgb.shape[:2]
+    return resize_depth(log_depth.exp()[0].numpy() * np.float32(factor), (rows, columns), 'linear')
 
 
 def score(network: FastDepth, path: str, every: int, focal: float, cap: float) -> dict[str, float]:
     """Score real images, as they are and median-aligned."""
-    found: dict[str, list[dict[str, float]]] = {'none': [], 'median': []}
-    for number, frame in enumerate(open_frames(path)):
-        if number % every or frame.depth is None:
-            continue
-        depth = predict(network, frame, focal)
-        for align, rows in found.items():
-            row = score_image(depth, frame.depth, Protocol(align, max_depth=cap))
-            if row is not None:
-                rows.append(row)
-    means = {align: mean_scores(rows) for align, rows in found.items()}
+    protocols = [Protocol(align, max_depth=cap) for align in ('none', 'median')]
+    scores = DatasetScores(path, protocols, priors={})
+    for frame in SelectedFrames(open_dataset(path), every):
+        if frame.depth is not None:
+            scores.add(frame.name, predict(network, frame, focal), frame.depth)
     return {
         f'{metric}_{align}': round(row[metric], 4)
-        for align, row in means.items()
+        for align, row in scores.means()[NETWORK].items()
         for metric in ('abs_rel', 'delta1')
     }
 
