@@ -50,12 +50,18 @@ def pretrain(
     `torchrun --nproc-per-node N -m mono_depth_ros.cli.main pretrain --output RUN`.
     """
     from mono_depth_ros.training.config import PretrainConfig, read_pretrain_config
+    from mono_depth_ros.training.distributed import choose_device
+    from mono_depth_ros.training.start import describe_start
 
     settings = PretrainConfig() if config is None else read_pretrain_config(config)
     pool = pool or output / 'pool'
     if render_only and not render:
         raise ConfigError('--render-only and --no-render contradict each other')
+    device = choose_device(device)
+    describe_start(settings.start)  # rendering takes hours: what is wrong is said before
     processes = int(os.environ.get('WORLD_SIZE', '1'))
+    if render:
+        check_domains(settings, pool)
     if render and processes > 1:
         check_rendered(settings, pool, processes)
     elif render:
@@ -76,11 +82,24 @@ def _progress(shown: bool = True) -> Progress:
     )
 
 
+def check_domains(settings: PretrainConfig, pool: Path) -> None:
+    """Refuse domains that can neither be rendered nor are in the pool."""
+    from mono_depth_ros.source.pool import SamplePool
+    from mono_depth_ros.training.config import RENDERED
+
+    for domain in settings.domains:
+        if domain not in RENDERED and not len(SamplePool(pool, (domain,))):
+            raise ConfigError(
+                f'domains has {domain!r}, which is neither one that is rendered {RENDERED} nor '
+                f'in the pool {pool}'
+            )
+
+
 def check_rendered(settings: PretrainConfig, pool: Path, processes: int) -> None:
     """Refuse to render in several processes: the others would wait for hours, and give up."""
     from mono_depth_ros.source.pool import missing_shards
 
-    for domain in settings.domains:
+    for domain in rendered_domains(settings):
         missing = missing_shards(pool, domain, samples=settings.samples)
         if missing:
             raise ConfigError(
@@ -90,15 +109,19 @@ def check_rendered(settings: PretrainConfig, pool: Path, processes: int) -> None
             )
 
 
+def rendered_domains(settings: PretrainConfig) -> list[str]:
+    """Return the domains whose scenes are rendered, not recorded."""
+    from mono_depth_ros.training.config import RENDERED
+
+    return [domain for domain in settings.domains if domain in RENDERED]
+
+
 def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:
     """Render what the pool lacks, with a progress bar."""
     from mono_depth_ros.source.pool import fill_pool
-    import torch
 
-    if device == 'auto':
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
     with _progress() as bar:
-        for domain in settings.domains:
+        for domain in rendered_domains(settings):
             task = bar.add_task(f'render {domain}', total=settings.samples, scores='')
 
             def show(done: int, task: TaskID = task) -> None:

@@ -5,15 +5,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields, MISSING
 import math
 from pathlib import Path
+import re
 from typing import Any
 
+from mono_depth_ros.config import Config, setting
 from mono_depth_ros.errors import ConfigError
 import yaml
 
+ENCODERS = ('mobilenet_v1', 'mobilenet_v2')
+RENDERED = ('indoor', 'street')
 LOSSES = ('l1_log', 'relative', 'silog')
+DOMAIN = re.compile('[a-z]+')  # also that of the names of shards
+STRIDE = 32  # of the network
+# Of images, in pixels.
+MIN_SIDE, MAX_SIDE = 32, 2048
 
 
 @dataclass(frozen=True)
@@ -41,147 +49,188 @@ class Phase:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        sizes = tuple((int(height), int(width)) for height, width in self.sizes)
-        object.__setattr__(self, 'sizes', sizes)
-        if not sizes or any(side < 32 or side % 32 for size in sizes for side in size):
-            raise ConfigError(f'sizes must be (height, width) in multiples of 32, got {sizes}')
-        if self.steps < 1 or self.batch < 2 or self.scale <= 0:
-            raise ConfigError(f'steps, batch (at least 2) and scale must be positive, got {self}')
+        object.__setattr__(self, 'sizes', _sizes('sizes', self.sizes, multiple_of=STRIDE))
+        for name, lowest in (('steps', 1), ('batch', 2)):
+            value = getattr(self, name)
+            if not _is_whole(value) or value < lowest:
+                raise ConfigError(
+                    f'{name} of a phase must be a whole number of at least {lowest}, got {value!r}'
+                )
+        if not isinstance(self.scale, float | int) or not 0 < self.scale <= 8:
+            raise ConfigError(
+                f'scale of a phase must be a number above 0, at most 8, got {self.scale!r}'
+            )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _sizes(name: str, values: object, *, multiple_of: int) -> tuple[tuple[int, int], ...]:
+    """Check a list of (height, width) in pixels."""
+    if not isinstance(values, list | tuple) or not values:
+        raise ConfigError(f'{name} must be a list of (height, width), got {values!r}')
+    return tuple(_size(name, value, multiple_of=multiple_of) for value in values)
+
+
+def _size(name: str, value: object, *, multiple_of: int) -> tuple[int, int]:
+    """Check one (height, width) in pixels."""
+    sides = tuple(value) if isinstance(value, list | tuple) else ()
+    usable = all(
+        _is_whole(side) and MIN_SIDE <= side <= MAX_SIDE and side % multiple_of == 0
+        for side in sides
+    )
+    if len(sides) != 2 or not usable:
+        form = f'in multiples of {multiple_of}, ' if multiple_of > 1 else ''
+        raise ConfigError(
+            f'{name} must be (height, width) {form}of {MIN_SIDE} to {MAX_SIDE} px, got {value!r}'
+        )
+    return sides[0], sides[1]
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
-    """
-    Everything that decides the weights, apart from the rendered pool.
+class PretrainConfig(Config):
+    """Everything that decides the weights, apart from the rendered pool."""
 
-    Attributes
-    ----------
-    name : str
-        Name in the manifest.
-    domains : tuple of str
-        Domains of the procedural world to train on: ``indoor``, ``street``.
-    samples : int
-        Scenes of each domain in the pool.
-    render_sizes : tuple of (int, int)
-        (height, width) of the rendered images [px].
-    seed : int
-        Seed of the scenes, the initial weights, the order and the augmentation.
-    start : str
-        Folder of weights to start from; empty for random ones.
-    encoder : str
-        ``mobilenet_v1`` or ``mobilenet_v2``.
-    width, high_resolution : float
-        Channel factors of the network.
-    residual : bool
-        Residual encoder blocks, which training MobileNet-v1 from random weights needs.
-    frozen_blocks : int
-        So many encoder blocks, and the stem, keep the weights that they start from.
-    encoder_rate : float
-        Factor on the learning rate for the rest of the encoder.
-    frozen_position : bool
-        The embedding of coordinates keeps the weights it starts from. It feeds the middle of the
-        encoder, so nothing is propagated back through a frozen encoder then.
-    frozen_statistics : bool
-        The batch norms of the encoder keep the statistics that they start from.
-    input_size : tuple of int
-        (height, width) at which the network is deployed [px].
-    focal : float
-        Reference focal length at the deployed size [px].
-    min_depth, max_depth : float
-        Range of the network [m].
-    headroom : float
-        The network itself reaches ``headroom * max_depth`` at the reference focal length, so that
-        a camera with a wider view still reaches ``max_depth``.
-    phases : tuple of Phase
-        What is done in order.
-    learning_rate, weight_decay : float
-        Of AdamW.
-    warmup_steps : int
-        Updates over which the learning rate rises.
-    decay_fraction : float
-        Last part of the updates, over which the learning rate falls to 0 along a cosine.
-    clip : float
-        Largest norm of the gradient.
-    loss : str
-        Data term: ``l1_log``, ``relative`` or ``silog``.
-    gradient_weight : float
-        Weight of the gradient term.
-    shape_weight : float
-        Weight of the scale- and shift-invariant loss on disparity (MiDaS).
-    far_weight : float
-        Weight of sky and of labels beyond the range of the network.
-    ema : float
-        Decay of the averaged weights, which are the ones to ship.
-    min_zoom, colour_strength : float
-        Augmentation.
-    pack_samples : int
-        Labelled samples that travel with the weights, for replay in adaptation.
-    workers : int
-        Threads that prepare batches.
-    log_every, save_every : int
-        Updates between two lines of the log, and between two saves and validations.
-
-    """
-
-    name: str = 'indoor'
-    domains: tuple[str, ...] = ('indoor',)
-    samples: int = 20000
-    render_sizes: tuple[tuple[int, int], ...] = ((192, 256),)
-    seed: int = 0
-    start: str = ''
-    encoder: str = 'mobilenet_v1'
-    width: float = 0.5
-    high_resolution: float = 0.5
-    residual: bool = True
-    frozen_blocks: int = 0
-    encoder_rate: float = 1.0
-    frozen_position: bool = False
-    frozen_statistics: bool = False
-    input_size: tuple[int, int] = (192, 256)
-    focal: float = 220.0
-    min_depth: float = 0.1
-    max_depth: float = 10.0
-    headroom: float = 2.0
-    phases: tuple[Phase, ...] = field(
-        default_factory=lambda: (
-            Phase(20000, ((96, 128),), 32, 0.5),
-            Phase(10000, ((192, 256),), 16, 1.0),
-        )
+    name: str = setting('indoor', 'Name in the manifest')
+    domains: tuple[str, ...] = setting(
+        ('indoor',),
+        'Domains to train on: indoor and street are rendered, others are there already',
     )
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    warmup_steps: int = 300
-    decay_fraction: float = 0.4
-    clip: float = 1.0
-    loss: str = 'l1_log'
-    gradient_weight: float = 0.5
-    shape_weight: float = 0.0
-    far_weight: float = 0.1
-    ema: float = 0.999
-    min_zoom: float = 0.7
-    colour_strength: float = 0.25
-    pack_samples: int = 256
-    workers: int = 1
-    log_every: int = 50
-    save_every: int = 500
+    samples: int = setting(20000, 'Scenes of each domain in the pool', minimum=1)
+    render_sizes: tuple[tuple[int, int], ...] = setting(
+        ((192, 256),), '(height, width) of the rendered images [px]'
+    )
+    seed: int = setting(
+        0,
+        'Seed of the scenes, the initial weights, the order and the augmentation',
+        minimum=0,
+        maximum=2**63 - 1,
+    )
+    start: str = setting(
+        '', 'Weights to start from: a shipped network or a folder; empty for random ones'
+    )
+    encoder: str = setting(
+        'mobilenet_v1', 'MobileNet whose layers are the encoder', one_of=ENCODERS
+    )
+    width: float = setting(0.5, 'Factor on all channel counts', minimum=0.05, maximum=4.0)
+    high_resolution: float = setting(
+        0.5,
+        'Further factor on the channels of mobilenet_v1 at half resolution',
+        minimum=0.05,
+        maximum=4.0,
+    )
+    residual: bool = setting(
+        True, 'Residual blocks in mobilenet_v1, which it needs to learn from random weights'
+    )
+    frozen_blocks: int = setting(
+        0,
+        'So many blocks of the encoder, and the stem, keep the weights that they start from',
+        minimum=0,
+    )
+    encoder_rate: float = setting(
+        1.0, 'Factor on the learning rate for the rest of the encoder', minimum=0.0, maximum=10.0
+    )
+    # It feeds the middle of the encoder: nothing is propagated back through a frozen encoder then.
+    frozen_position: bool = setting(
+        False, 'The embedding of coordinates keeps the weights it starts from'
+    )
+    frozen_statistics: bool = setting(
+        False, 'The batch norms of the encoder keep the statistics that they start from'
+    )
+    input_size: tuple[int, int] = setting(
+        (192, 256), '(height, width) at which the network is deployed [px]'
+    )
+    focal: float = setting(
+        220.0, 'Reference focal length at the deployed size [px]', minimum=1.0, maximum=1e5
+    )
+    min_depth: float = setting(0.1, 'Nearest depth of the network [m]', maximum=1e4)
+    max_depth: float = setting(10.0, 'Farthest depth of the network [m]', maximum=1e4)
+    headroom: float = setting(
+        2.0,
+        'The network reaches headroom * max_depth at the reference focal length, so that a '
+        'camera with a wider view still reaches max_depth',
+        maximum=100.0,
+    )
+    phases: tuple[Phase, ...] = setting(
+        (Phase(20000, ((96, 128),), 32, 0.5), Phase(10000, ((192, 256),), 16, 1.0)),
+        'What is done in order',
+    )
+    learning_rate: float = setting(2e-3, 'Step size of AdamW', minimum=1e-8, maximum=1.0)
+    weight_decay: float = setting(0.01, 'Weight decay of AdamW', minimum=0.0, maximum=1.0)
+    warmup_steps: int = setting(300, 'Updates over which the learning rate rises', minimum=0)
+    decay_fraction: float = setting(
+        0.4, 'Last part of the updates, over which the learning rate falls to 0 along a cosine'
+    )
+    clip: float = setting(1.0, 'Largest norm of the gradient', minimum=1e-3, maximum=1e6)
+    loss: str = setting('l1_log', 'Data term', one_of=LOSSES)
+    gradient_weight: float = setting(
+        0.5, 'Weight of the gradient term', minimum=0.0, maximum=100.0
+    )
+    shape_weight: float = setting(
+        0.0,
+        'Weight of the scale- and shift-invariant loss on disparity (MiDaS)',
+        minimum=0.0,
+        maximum=100.0,
+    )
+    far_weight: float = setting(
+        0.1,
+        'Weight of the sky and of labels beyond the range of the network',
+        minimum=0.0,
+        maximum=100.0,
+    )
+    ema: float = setting(0.999, 'Decay of the averaged weights, which are the ones to ship')
+    min_zoom: float = setting(
+        0.7, 'Smallest window cut from a sample, as a fraction of it', minimum=0.05, maximum=1.0
+    )
+    colour_strength: float = setting(
+        0.25,
+        'Largest relative change of brightness, contrast and saturation',
+        minimum=0.0,
+        maximum=1.0,
+    )
+    pack_samples: int = setting(
+        256,
+        'Labelled samples that travel with the weights, for replay in adaptation',
+        minimum=1,
+        maximum=100_000,
+    )
+    workers: int = setting(1, 'Threads that prepare batches', minimum=1, maximum=256)
+    log_every: int = setting(50, 'Updates between two lines of the log', minimum=1)
+    save_every: int = setting(500, 'Updates between two saves, each with a validation', minimum=1)
 
     def __post_init__(self) -> None:
-        for name in ('input_size', 'domains'):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, 'render_sizes', tuple(map(tuple, self.render_sizes)))
-        phases = tuple(
-            phase if isinstance(phase, Phase) else _from_mapping(Phase, phase, 'phases')
-            for phase in self.phases
-        )
-        object.__setattr__(self, 'phases', phases)
-        if self.loss not in LOSSES:
-            raise ConfigError(f'loss must be one of {LOSSES}, got {self.loss!r}')
+        for name, value in self._with_tuples().items():
+            object.__setattr__(self, name, value)
+        super().__post_init__()
         if not 0 < self.min_depth < self.max_depth or self.headroom < 1:
             raise ConfigError('need 0 < min_depth < max_depth and headroom >= 1')
         if not 0 <= self.ema < 1 or not 0 <= self.decay_fraction <= 1:
             raise ConfigError('ema must lie in [0, 1) and decay_fraction in [0, 1]')
-        if not phases or not self.domains:
+
+    def _with_tuples(self) -> dict[str, Any]:
+        """Return the settings that are lists in YAML, checked."""
+        if not self.phases or not self.domains:
             raise ConfigError('phases and domains must not be empty')
+        if not isinstance(self.phases, list | tuple):
+            raise ConfigError(f'phases must be a list, got {self.phases!r}')
+        names = [self.domains] if isinstance(self.domains, str) else self.domains
+        known = isinstance(names, list | tuple) and all(
+            isinstance(name, str) and DOMAIN.fullmatch(name) for name in names
+        )
+        if not known or len(set(names)) < len(names):
+            raise ConfigError(
+                f'domains must be names in small letters, each once, got {self.domains!r}'
+            )
+        return {
+            'domains': tuple(names),
+            'render_sizes': _sizes('render_sizes', self.render_sizes, multiple_of=1),
+            'input_size': _size('input_size', self.input_size, multiple_of=STRIDE),
+            'phases': tuple(
+                phase if isinstance(phase, Phase) else _from_mapping(Phase, phase, 'phases')
+                for phase in self.phases
+            ),
+        }
 
     @property
     def steps(self) -> int:
@@ -214,13 +263,29 @@ def _from_mapping(kind: type[Any], values: object, what: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f'{what}: expected a mapping of settings, got {values!r}')
     known = [spec.name for spec in fields(kind)]
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(map(str, set(values) - set(known)))
     if unknown:
         raise ConfigError(f'{what}: unknown settings {unknown}; known are {known}')
+    missing = [
+        spec.name for spec in fields(kind) if spec.default is MISSING and spec.name not in values
+    ]
+    if missing:
+        raise ConfigError(f'{what}: {missing} must be given')
     try:
         return kind(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f'{what}: {error}') from error
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML 1.1, but 1e-3 is a number as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float',
+    re.compile(r'[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$'),
+    list('-+.0123456789'),
+)
 
 
 def read_pretrain_config(path: Path) -> PretrainConfig:
@@ -234,8 +299,9 @@ def read_pretrain_config(path: Path) -> PretrainConfig:
 
     """
     try:
-        values = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
+        values = yaml.load(Path(path).read_text(), _Loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f'cannot read {path}: {error}') from error
+    values = {} if values is None else values
     config: PretrainConfig = _from_mapping(PretrainConfig, values, str(path))
     return config

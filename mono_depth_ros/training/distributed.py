@@ -8,10 +8,32 @@ from dataclasses import dataclass, field
 import os
 from types import TracebackType
 
+from mono_depth_ros.errors import ConfigError
 import torch
 from torch import nn
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+
+DEVICES = ('auto', 'cpu', 'cuda')
+
+
+def choose_device(name: str) -> str:
+    """
+    Return ``cpu`` or ``cuda``; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them, or there is no GPU.
+
+    """
+    if name not in DEVICES:
+        raise ConfigError(f'device must be one of {DEVICES}, got {name!r}')
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise ConfigError('device is cuda, but torch finds no GPU: `mono_depth doctor` says more')
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    return name
 
 
 @dataclass(frozen=True)
@@ -35,8 +57,7 @@ class Workers:
     @classmethod
     def from_environment(cls, device: str = 'auto') -> Workers:
         """Join the processes that ``torchrun`` started; without it there is only this one."""
-        if device == 'auto':
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        device = choose_device(device)
         world = int(os.environ.get('WORLD_SIZE', '1'))
         if world == 1:
             return cls(device=torch.device(device))

@@ -86,6 +86,8 @@ def pretrain(
 
     Raises
     ------
+    ConfigError
+        If there is no such device, or no network to start from.
     DatasetError
         If the pool is empty or damaged.
     ModelError
@@ -141,10 +143,6 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
         min(max(0, trainer.done - start), phase.steps) * phase.batch
         for start, phase in zip(_starts(config), config.phases, strict=True)
     )
-    origin = 'random weights'
-    if config.start:
-        start = Manifest.from_json((Path(config.start) / MANIFEST).read_text())
-        origin = f'{start.name} {start.version} ({start.source})'
     return Manifest(
         name=config.name,
         version=str(trainer.done),
@@ -156,7 +154,7 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
         metric=True,
         min_depth=config.min_depth,
         max_depth=config.max_depth,
-        source=f'trained from {origin} on procedural scenes ({", ".join(config.domains)})',
+        source=f'trained from {trainer.origin} on procedural scenes ({", ".join(config.domains)})',
         licence='Apache-2.0',
         notes={
             'training': config.to_dict(),

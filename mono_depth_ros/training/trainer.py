@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from mono_depth_ros.errors import ModelError
-from mono_depth_ros.model.checkpoint import load_network, load_training_state, save_training_state
+from mono_depth_ros.model.checkpoint import load_training_state, save_training_state
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.source.pool import SamplePool
 from mono_depth_ros.training.average import WeightAverage
@@ -23,6 +22,7 @@ from mono_depth_ros.training.losses import (
     scale_shift_invariant_loss,
     silog_loss,
 )
+from mono_depth_ros.training.start import describe_start, start_folder, start_from
 import torch
 from torch import nn, Tensor
 
@@ -63,26 +63,6 @@ def build_network(config: PretrainConfig) -> FastDepth:
             high_resolution=config.high_resolution,
             residual=config.residual,
         )
-
-
-def start_from(network: FastDepth, folder: Path) -> None:
-    """
-    Copy the weights of another network of the same channels, moved to the range of this one.
-
-    Raises
-    ------
-    ModelError
-        If it is missing, damaged or of other channels.
-
-    """
-    source = load_network(folder)
-    try:
-        network.load_state_dict(source.state_dict())
-    except RuntimeError as error:
-        raise ModelError(f'cannot start from {folder}: {error}') from error
-    assert network.head.bias is not None
-    with torch.no_grad():
-        network.head.bias += math.log(network.max_depth / source.max_depth)
 
 
 def frozen_parts(network: FastDepth, config: PretrainConfig) -> list[nn.Module]:
@@ -128,6 +108,13 @@ class Trainer:
     workers : Workers, optional
         The processes that train together; this one alone by default.
 
+    Raises
+    ------
+    ConfigError
+        If what to start from is not a network.
+    ModelError
+        If its weights are damaged or of other channels.
+
     """
 
     def __init__(
@@ -136,8 +123,9 @@ class Trainer:
         self.config, self.pool = config, pool
         self.workers = workers or Workers()
         self.network = build_network(config)
+        self.origin = describe_start(config.start)
         if config.start:
-            start_from(self.network, Path(config.start))
+            start_from(self.network, start_folder(config.start))
         for part in frozen_parts(self.network, config):
             part.requires_grad_(False)
         self.network.to(self.workers.device)

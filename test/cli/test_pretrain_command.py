@@ -12,6 +12,7 @@ import yaml
 torch = pytest.importorskip('torch')
 
 from mono_depth_ros.model.checkpoint import load_training_state
+from mono_depth_ros.source import pool as module
 from mono_depth_ros.source.pool import write_shard
 import numpy as np
 
@@ -98,3 +99,29 @@ def test_several_processes_do_not_wait_for_one_that_renders(tmp_path, pool, sett
     assert done.returncode != 0
     assert 'render with --render-only in one process first' in ' '.join(done.stderr.split())
     assert len(list(pool.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ('changes', 'options', 'message'),
+    [
+        ({'save_every': 0}, (), 'save_every must be at least 1'),
+        ({'start': 'nowhere'}, (), "start is 'nowhere', but there is no"),
+        ({'domains': ['indor']}, (), "domains has 'indor'"),
+        ({}, ('--device', 'banana'), "got 'banana'"),
+        ({}, ('--config', '/nowhere.yaml'), 'cannot read /nowhere.yaml'),
+        ({}, ('--render-only', '--no-render'), 'contradict each other'),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_rendered(
+    run, tmp_path, settings, monkeypatch, changes, options, message
+):
+    monkeypatch.setattr(module, 'render_shard', lambda *a, **k: pytest.fail('rendered'))
+
+    status, output, errors = run(
+        'pretrain', '--output', tmp_path / 'run', '--config', settings(**changes), *options
+    )
+
+    assert (status, output) == (1, '')
+    assert errors.startswith('Error: ')
+    assert message in errors
+    assert len(errors.splitlines()) == 1

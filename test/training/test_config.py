@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mono_depth_ros.errors import ConfigError
-from mono_depth_ros.training.config import Phase, PretrainConfig, read_pretrain_config
+from mono_depth_ros.training.config import ENCODERS, Phase, PretrainConfig, read_pretrain_config
 import pytest
 import yaml
 
@@ -44,6 +44,45 @@ def test_the_street_settings_are_valid():
         ('max_depth: 0.05', 'min_depth < max_depth'),
         ('just words', 'expected a mapping'),
         ('a: [', 'cannot read'),
+        ('[]', 'expected a mapping'),
+        ('1: 2', r"unknown settings \['1'\]"),
+        ('learning_rate: fast', 'learning_rate must be a float'),
+        ('learning_rate: -1.0', 'learning_rate must be at least'),
+        ('learning_rate: .nan', 'learning_rate must be a number'),
+        ('learning_rate: .inf', 'learning_rate must be at most'),
+        ('min_depth: far', 'min_depth must be a float'),
+        ('ema: high', 'ema must be a float'),
+        ('seed: -1', 'seed must be at least 0'),
+        ('samples: 0', 'samples must be at least 1'),
+        ('samples: 1e3', 'samples must be a int, got 1000.0'),
+        ('save_every: 0', 'save_every must be at least 1'),
+        ('log_every: 0', 'log_every must be at least 1'),
+        ('workers: 0', 'workers must be at least 1'),
+        ('pack_samples: -5', 'pack_samples must be at least 1'),
+        ('residual: 1', 'residual must be a bool'),
+        ('encoder: resnet', 'encoder must be one of'),
+        ('width: 0', 'width must be at least'),
+        ('min_zoom: 0', 'min_zoom must be at least'),
+        ('colour_strength: 3', 'colour_strength must be at most'),
+        ('clip: 0', 'clip must be at least'),
+        ('start: 5', 'start must be a str'),
+        ('domains: []', 'must not be empty'),
+        ('domains: 5', 'domains must be names'),
+        ('domains: [indoor, 5]', 'domains must be names'),
+        ('domains: [indoor, indoor]', 'each once'),
+        ('domains: [in/door]', 'domains must be names in small letters'),
+        ('render_sizes: [192, 256]', r'render_sizes must be \(height, width\)'),
+        ('render_sizes: 5', 'render_sizes must be a list'),
+        ('input_size: [100, 128]', 'input_size must be .* multiples of 32'),
+        ('input_size: [96]', r'input_size must be \(height, width\)'),
+        ('input_size: big', r'input_size must be \(height, width\)'),
+        ('phases: 5', 'phases must be a list'),
+        ('phases: [5]', 'phases: expected a mapping'),
+        ('phases: [{steps: 1}]', r"phases: \['sizes'\] must be given"),
+        ('phases: [{steps: 1, sizes: 96}]', 'sizes must be a list'),
+        ('phases: [{steps: many, sizes: [[96, 128]]}]', 'steps of a phase must be a whole number'),
+        ('phases: [{steps: 1, sizes: [[96, 128]], batch: 1}]', 'batch of a phase must be'),
+        ('phases: [{steps: 1, sizes: [[96, 128]], scale: 0}]', 'scale of a phase must be'),
     ],
 )
 def test_a_bad_setting_is_named(tmp_path, text, message):
@@ -51,6 +90,34 @@ def test_a_bad_setting_is_named(tmp_path, text, message):
 
     with pytest.raises(ConfigError, match=message):
         read_pretrain_config(tmp_path / 'c.yaml')
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path):
+    (tmp_path / 'c.yaml').write_bytes(b'\xff\xfe\x00')
+
+    with pytest.raises(ConfigError, match=r'cannot read .*c\.yaml'):
+        read_pretrain_config(tmp_path / 'c.yaml')
+
+
+@pytest.mark.parametrize(
+    ('text', 'rate'), [('1e-3', 1e-3), ('5E-4', 5e-4), ('2.e-3', 2e-3), ('1', 1)]
+)
+def test_a_number_may_have_an_exponent_without_a_point(tmp_path, text, rate):
+    (tmp_path / 'c.yaml').write_text(f'learning_rate: {text}')
+
+    assert read_pretrain_config(tmp_path / 'c.yaml').learning_rate == rate
+
+
+def test_a_single_domain_needs_no_list(tmp_path):
+    (tmp_path / 'c.yaml').write_text('domains: street')
+
+    assert read_pretrain_config(tmp_path / 'c.yaml').domains == ('street',)
+
+
+def test_the_encoders_are_those_of_the_network():
+    fastdepth = pytest.importorskip('mono_depth_ros.model.fastdepth', exc_type=ImportError)
+
+    assert set(ENCODERS) == set(fastdepth.PLANS)
 
 
 def test_the_rate_warms_up_stays_and_falls_to_zero():
