@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
 import logging
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
@@ -108,9 +107,11 @@ def evaluate(
         make_folder(output)
     report = Report(json_path, csv_path, output)
     with Estimators(config) as estimators:
+        priors = estimators.priors()
         try:
             for source in sources:
-                job = Job(source, estimators, aligns, CameraChoice(None, fov), crop, strict)
+                cameras = CameraChoice(None, fov)
+                job = Job(source, estimators, priors, aligns, cameras, crop, strict)
                 report.run(job, min_depth, max_depth)
         finally:
             # What was scored is worth keeping, whatever stops the rest.
@@ -186,9 +187,8 @@ class Estimators:
             'input_sizes': sorted(self._by_size),
         }
 
-    @cached_property
     def priors(self) -> Mapping[str, NDArray[float64]]:
-        """Return the row priors that belong to the network, read when first wanted."""
+        """Return the row priors that belong to the network."""
         from mono_depth_ros.evaluation.baselines import row_priors
         from mono_depth_ros.model.registry import resolve_model
 
@@ -202,6 +202,7 @@ class Job:
 
     source: FrameSource
     estimators: Estimators
+    priors: Mapping[str, NDArray[float64]]
     aligns: list[str]
     cameras: CameraChoice
     crop: str
@@ -223,7 +224,6 @@ class Job:
         from mono_depth_ros.evaluation.scoring import DatasetScores
 
         self.gallery = Gallery()
-        priors = self.estimators.priors
         scores: DatasetScores | None = None
         with progress_bar() as bar:
             task = bar.add_task(self.source.name, total=self.source.count or None)
@@ -234,7 +234,7 @@ class Job:
                     continue
                 if scores is None:
                     protocols = self._protocols(frame.depth, min_depth, max_depth)
-                    scores = DatasetScores(self.source.name, protocols, priors)
+                    scores = DatasetScores(self.source.name, protocols, self.priors)
                 self._score(frame, frame.depth, scores)
         if scores is None or not scores.rows:
             raise DatasetError(f'no image of {self.source.name} has depth that could be scored')

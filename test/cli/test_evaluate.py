@@ -123,6 +123,18 @@ def test_strict_ends_at_a_dataset_that_cannot_be_used_and_keeps_what_was_scored(
     assert 'halls' not in said
 
 
+def test_a_damaged_source_pack_is_told_once(make, run, red_network, tmp_path):
+    network = tmp_path / 'network' / 'red.onnx'
+    network.parent.mkdir()
+    network.write_bytes(red_network.read_bytes())
+    network.with_name('source_pack.zip').write_bytes(b'no zip')
+
+    status, _, errors = run('evaluate', make('rooms'), make('halls'), '--model', network)
+
+    assert status == 1
+    assert errors.count('is not a source pack') == 1
+
+
 def test_the_source_pack_is_read_once_for_all_datasets(make, scores, monkeypatch):
     read = []
     monkeypatch.setattr(
