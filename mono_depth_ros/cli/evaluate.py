@@ -222,6 +222,7 @@ class Job:
         """
         from mono_depth_ros.evaluation.gallery import Gallery
         from mono_depth_ros.evaluation.scoring import DatasetScores
+        import numpy as np
 
         self.gallery = Gallery()
         scores: DatasetScores | None = None
@@ -231,6 +232,10 @@ class Job:
                 bar.advance(task)
                 if frame.depth is None:
                     self._refuse(frame.name, 'there is no depth image for it')
+                    continue
+                if not np.isfinite(frame.depth).any():
+                    # It cannot say whether the dataset is indoors, either.
+                    self._refuse(frame.name, 'its depth image is empty')
                     continue
                 if scores is None:
                     protocols = self._protocols(frame.depth, min_depth, max_depth)
@@ -250,8 +255,7 @@ class Job:
 
         dataset = getattr(self.source, 'source', self.source)
         if max_depth <= 0:
-            known = depth[np.isfinite(depth)]
-            indoors = known.size == 0 or float(known.max()) <= 10.0
+            indoors = float(depth[np.isfinite(depth)].max()) <= 10.0
             max_depth = getattr(dataset, 'max_depth', 10.0 if indoors else 80.0)
         crop = self.crop if self.crop != 'auto' else getattr(dataset, 'crop', 'none')
         return [Protocol(align, min_depth, max_depth, crop) for align in self.aligns]

@@ -177,6 +177,16 @@ def test_true_depth_beyond_ten_metres_raises_the_cap_unless_one_is_given(make, s
     assert of(capped)['abs_rel'] == pytest.approx(1 - 12 / 13.5, abs=0.02)
 
 
+def test_an_empty_depth_image_does_not_set_the_cap(make, scores):
+    far = make('street', (10.0, 10.0))
+    cv2.imwrite(str(far / 'depth' / '0.png'), np.zeros((96, 128), np.uint16))
+
+    (dataset,) = scores(far)[0]['datasets']
+
+    assert (dataset['max_depth'], dataset['images']) == (80.0, 1)
+    assert dataset['skipped'] == {'0': 'its depth image is empty'}
+
+
 def test_every_and_limit_choose_the_images(make, scores):
     folder = make('rooms', (1.0, 2.0, 1.0, 2.0, 1.0))
 
