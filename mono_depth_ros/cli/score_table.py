@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from mono_depth_ros.evaluation.methods import BASELINES, NETWORK
@@ -83,9 +84,11 @@ def _images(count: int) -> str:
 
 
 def short_name(name: str) -> str:
-    """Return what tells a dataset from others: its layout and the last folder."""
+    """Return what tells a dataset from others: its layout, the last folder, and the split."""
     layout, _, rest = name.partition(':')
     if '/' not in name:
         return name
-    folder = (rest or name).split(':')[0].rstrip('/').rsplit('/', 1)[-1]
-    return f'{layout}:{folder}' if rest else folder
+    folder, *split = (rest or name).split(':', 1)
+    words = [layout] if rest else []
+    words += [Path(folder).name, *(Path(text).stem for text in split)]
+    return ':'.join(words)

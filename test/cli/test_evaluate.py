@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
+from mono_depth_ros.cli.score_table import short_name
 import numpy as np
 import pytest
 
@@ -298,3 +299,17 @@ def test_a_public_dataset_has_its_own_cap_and_crop(tmp_path, scores):
     (dataset,) = report['datasets']
     assert (dataset['max_depth'], dataset['crop']) == (10.0, 'nyu')
     assert 'nyu:nyu' in said
+
+
+@pytest.mark.parametrize(
+    ('name', 'short'),
+    [
+        ('/data/kitchen/', 'kitchen'),
+        ('procedural:street:7', 'procedural:street:7'),
+        ('nyu:/data/nyu', 'nyu:nyu'),
+        ('nyu:/data/nyu/:train', 'nyu:nyu:train'),
+        ('kitti:/data/kitti:/lists/eigen_test.txt', 'kitti:kitti:eigen_test'),
+    ],
+)
+def test_parts_of_a_dataset_have_names_of_their_own_in_the_table(name, short):
+    assert short_name(name) == short
