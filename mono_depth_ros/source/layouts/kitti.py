@@ -131,11 +131,12 @@ def _open(root: Path, split: Path | None, strict: bool, *, lidar: bool) -> Frame
 
 
 def _all_places(root: Path) -> list[Place]:
-    return [
+    places = (
         Place(path.parts[-5], path.parts[-4], 2, int(path.stem))
         for path in sorted(root.glob(IMAGES))
         if path.stem.isdigit()
-    ]
+    )
+    return list(dict.fromkeys(places))  # some have an image as .png and as .jpg
 
 
 def _listed_places(split: Path, *, annotated: bool) -> list[Place]:

@@ -134,6 +134,12 @@ def test_train_and_val_are_the_folders_of_the_annotated_depth(kitti, write):
     assert open_dataset(f'kitti:{kitti}').count == 2
 
 
+def test_an_image_in_two_formats_is_one_image(kitti, write):
+    write(kitti / DATE / DRIVE / 'image_02/data/0000000005.jpg', SIZE, level=90)
+
+    assert open_dataset(f'kitti:{kitti}').count == 1
+
+
 def test_a_line_that_is_no_image_is_quoted(kitti, tmp_path):
     (tmp_path / 'eigen.txt').write_text('a.png b.png\n')
 
