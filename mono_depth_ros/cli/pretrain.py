@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def pretrain(
     output: Annotated[Path, typer.Option(help='Folder of the run; an interrupted run goes on.')],
     config: Annotated[
-        Path | None, typer.Option(help='YAML file of settings, see config/pretrain.yaml.')
+        Path | None, typer.Option(help='YAML file of settings [those of config/pretrain.yaml].')
     ] = None,
     pool: Annotated[
         Path | None, typer.Option(help='Folder of the rendered scenes [OUTPUT/pool].')
@@ -41,7 +41,7 @@ def pretrain(
     ] = False,
 ) -> None:
     """
-    Train a depth network from scratch on the procedural world.
+    Train a depth network on the procedural world, from a shipped one or from random weights.
 
     OUTPUT gets model.onnx, weights.safetensors, manifest.json, source_pack.zip, log.csv and
     training.pt. A killed run continues with the same command. To train while the scenes are being

@@ -99,7 +99,8 @@ class PretrainConfig(Config):
     )
     samples: int = setting(20000, 'Scenes of each domain in the pool', minimum=1)
     render_sizes: tuple[tuple[int, int], ...] = setting(
-        ((192, 256),), '(height, width) of the rendered images [px]'
+        ((192, 256), (192, 256), (192, 256), (160, 320), (192, 256), (224, 224)),
+        '(height, width) of the rendered images [px]; shard k takes the k-th of them, in turn',
     )
     seed: int = setting(
         0,
@@ -108,12 +109,12 @@ class PretrainConfig(Config):
         maximum=2**63 - 1,
     )
     start: str = setting(
-        '', 'Weights to start from: a shipped network or a folder; empty for random ones'
+        'indoor', 'Weights to start from: a shipped network or a folder; empty for random ones'
     )
     encoder: str = setting(
-        'mobilenet_v1', 'MobileNet whose layers are the encoder', one_of=ENCODERS
+        'mobilenet_v2', 'MobileNet whose layers are the encoder', one_of=ENCODERS
     )
-    width: float = setting(0.5, 'Factor on all channel counts', minimum=0.05, maximum=4.0)
+    width: float = setting(1.0, 'Factor on all channel counts', minimum=0.05, maximum=4.0)
     high_resolution: float = setting(
         0.5,
         'Further factor on the channels of mobilenet_v1 at half resolution',
@@ -124,7 +125,7 @@ class PretrainConfig(Config):
         True, 'Residual blocks in mobilenet_v1, which it needs to learn from random weights'
     )
     frozen_blocks: int = setting(
-        0,
+        16,
         'So many blocks of the encoder, and the stem, keep the weights that they start from',
         minimum=0,
     )
@@ -136,7 +137,7 @@ class PretrainConfig(Config):
         False, 'The embedding of coordinates keeps the weights it starts from'
     )
     frozen_statistics: bool = setting(
-        False, 'The batch norms of the encoder keep the statistics that they start from'
+        True, 'The batch norms of the encoder keep the statistics that they start from'
     )
     input_size: tuple[int, int] = setting(
         (192, 256), '(height, width) at which the network is deployed [px]'
@@ -153,14 +154,14 @@ class PretrainConfig(Config):
         maximum=100.0,
     )
     phases: tuple[Phase, ...] = setting(
-        (Phase(20000, ((96, 128),), 32, 0.5), Phase(10000, ((192, 256),), 16, 1.0)),
+        (Phase(20000, ((192, 256), (192, 256), (192, 256), (160, 320), (224, 224)), 16, 1.0),),
         'What is done in order',
     )
     learning_rate: float = setting(2e-3, 'Step size of AdamW', minimum=1e-8, maximum=1.0)
     weight_decay: float = setting(0.01, 'Weight decay of AdamW', minimum=0.0, maximum=1.0)
-    warmup_steps: int = setting(300, 'Updates over which the learning rate rises', minimum=0)
+    warmup_steps: int = setting(100, 'Updates over which the learning rate rises', minimum=0)
     decay_fraction: float = setting(
-        0.4, 'Last part of the updates, over which the learning rate falls to 0 along a cosine'
+        0.75, 'Last part of the updates, over which the learning rate falls to 0 along a cosine'
     )
     clip: float = setting(1.0, 'Largest norm of the gradient', minimum=1e-3, maximum=1e6)
     loss: str = setting('l1_log', 'Data term', one_of=LOSSES)

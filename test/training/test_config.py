@@ -19,6 +19,13 @@ def test_the_shipped_file_names_every_setting_and_is_valid():
     assert set(yaml.safe_load(SHIPPED.read_text())) == set(config.to_dict())
 
 
+def test_what_a_file_leaves_out_is_as_in_the_shipped_file(tmp_path):
+    (tmp_path / 'empty.yaml').write_text('')
+
+    assert read_pretrain_config(tmp_path / 'empty.yaml') == read_pretrain_config(SHIPPED)
+    assert read_pretrain_config(SHIPPED) == PretrainConfig()
+
+
 def test_a_config_survives_yaml(tmp_path):
     config = PretrainConfig(seed=3, phases=(Phase(10, ((64, 96), (32, 32)), 8, 0.5),))
     (tmp_path / 'c.yaml').write_text(json.dumps(config.to_dict()))  # JSON is YAML

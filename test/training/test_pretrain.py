@@ -27,11 +27,16 @@ from mono_depth_ros.training.pretrain import export_run, pretrain
 from mono_depth_ros.training.trainer import build_network, LossModule, Trainer
 
 CONFIG = PretrainConfig(
+    start='',
+    encoder='mobilenet_v1',
     width=0.25,
+    frozen_blocks=0,
+    frozen_statistics=False,
     focal=80.0,
     input_size=(64, 96),
     phases=(Phase(4, ((32, 64),), 4, 0.5), Phase(4, ((64, 96), (64, 64)), 4)),
     warmup_steps=2,
+    decay_fraction=0.4,
     save_every=3,
     log_every=2,
 )
@@ -245,7 +250,10 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
         'from mono_depth_ros.training.config import Phase, PretrainConfig\n'
         'from mono_depth_ros.training.pretrain import pretrain\n'
         'torch.set_num_threads(1)\n'
-        'config = PretrainConfig(width=0.25, phases=(Phase(3, ((32, 64),), 4),), save_every=3)\n'
+        'config = PretrainConfig(\n'
+        '    start="", encoder="mobilenet_v1", width=0.25, frozen_blocks=0,\n'
+        '    phases=(Phase(3, ((32, 64),), 4),), save_every=3,\n'
+        ')\n'
         'result = pretrain(config, Path(sys.argv[1]), Path(sys.argv[2]), device="cpu")\n'
         'assert result.finished and result.skipped == 0\n'
     )
