@@ -10,20 +10,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mono_depth_ros.adaptation.config import AdapterConfig, GateConfig
+from mono_depth_ros.adaptation.config import AdapterConfig, CycleConfig, GateConfig
 from mono_depth_ros.adaptation.evidence import Predict
-from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.offline import cap_of, score
 from mono_depth_ros.adaptation.recipes import RECIPES
-from mono_depth_ros.adaptation.selection import split_held_out
 from mono_depth_ros.adaptation.session import (
-    adapt_network,
+    adapt_and_judge,
     gather_evidence,
     predictor,
     Report,
     split_frames,
 )
-from mono_depth_ros.adaptation.shipped import split_samples
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame
@@ -34,7 +31,6 @@ import numpy as np
 # What is compared (METHODS of adaptation), then the default with each anchor.
 COMPARED = ('none', 'bn', 'replay', 'paper', 'lean', 'consistency', 'auto')
 SCORES = ('abs_rel', 'abs_rel_aligned', 'delta1', 'delta1_aligned')
-SOURCE_HELD_OUT = 64
 Row = dict[str, Any]
 
 
@@ -106,22 +102,22 @@ class Comparison:
 
     def run(self, run: Run, report: Report = lambda event: None) -> Row:
         """Adapt, judge and score."""
-        training, held_out = split_frames(self.target[run.anchor])
-        choosing, judging = split_held_out(held_out)
-        replay, kept = split_samples(self.samples, SOURCE_HELD_OUT)
         config = replace(self.config, mode=run.mode, seed=run.seed)
-        adapted = adapt_network(
-            self.source, replay, training, config, held_out=choosing, report=report
+        adapted, verdict = adapt_and_judge(
+            self.source,
+            self.samples,
+            self.target[run.anchor],
+            config,
+            self.gate,
+            source_held_out=CycleConfig().source_held_out,
+            on_floor=run.anchor == 'height',
+            report=report,
         )
-        predict = predictor(adapted.network)
-        on_floor = run.anchor == 'height'
-        evidence = gather_evidence(training, judging, kept, self.source, on_floor=on_floor)
-        verdict = judge(predict, predictor(self.source), evidence, self.gate)
         checks = {check.name: check.value for check in verdict.checks}
         return {
             'name': run.name,
             'seed': run.seed,
-            **self.score(predict),
+            **self.score(predictor(adapted.network)),
             'source_abs_rel_rise': checks.get('source abs_rel rise'),
             'steps': adapted.steps,
             'skipped': adapted.skipped,

@@ -26,7 +26,6 @@ from typing import Any
 
 from mono_depth_ros.adaptation.config import AdapterConfig
 from mono_depth_ros.adaptation.engine_checks import compare_engines
-from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.outcome import (
     ADDED,
     CycleJob,
@@ -36,18 +35,14 @@ from mono_depth_ros.adaptation.outcome import (
     REJECTED,
     SKIPPED,
 )
-from mono_depth_ros.adaptation.selection import split_held_out
 from mono_depth_ros.adaptation.session import (
-    adapt_network,
+    adapt_and_judge,
     AdaptationRun,
     anchor_to_floor,
     choose_recipe,
-    gather_evidence,
-    predictor,
     Report,
-    split_frames,
 )
-from mono_depth_ros.adaptation.shipped import source_network, source_samples, split_samples
+from mono_depth_ros.adaptation.shipped import source_network, source_samples
 from mono_depth_ros.adaptation.target_frame import read_frames, TargetFrame
 from mono_depth_ros.adaptation.verdict import Verdict
 from mono_depth_ros.engine.store import Version, VersionStore
@@ -139,29 +134,20 @@ class Cycle:
         on_floor = job.cycle.camera_height > 0 and not measured
         if job.cycle.camera_height > 0:
             frames = anchor_to_floor(frames, baseline, job.cycle.camera_height)
-        training, held_out = split_frames(frames)
-        samples, kept = split_samples(
-            source_samples(shipped.path, shipped.manifest), job.cycle.source_held_out
-        )
         self.details['points'] = int(sum(len(frame.points) for frame in frames))
         self.details['structure'] = int(sum(len(frame.structure) for frame in frames))
-        choosing, judging = split_held_out(held_out)
-        evidence = gather_evidence(training, judging, kept, baseline, on_floor=on_floor)
-
-        self._enter('train')
-        run = adapt_network(
+        run, self.verdict = adapt_and_judge(
             source,
-            samples,
-            training,
-            self._adapter(source, training),
+            source_samples(shipped.path, shipped.manifest),
+            frames,
+            self._adapter(source, frames),
+            job.gate,
+            source_held_out=job.cycle.source_held_out,
             start=baseline,
-            held_out=choosing,
-            report=lambda event: self.report({'stage': 'train', **event}),
+            on_floor=on_floor,
+            report=self._follow,
         )
         self._tell(run)
-
-        self._enter('judge')
-        self.verdict = judge(predictor(run.network), predictor(baseline), evidence, job.gate)
         if not self.verdict.accepted:
             return REJECTED, self.verdict.reason, ''
 
@@ -172,7 +158,7 @@ class Cycle:
                 folder / MODEL,
                 in_use.path,
                 run.network,
-                held_out,
+                frames,
                 job.gate,
                 job.backend,
                 max(1, job.adapter.adaptation_threads),
@@ -204,8 +190,11 @@ class Cycle:
         return replace(config, learning_rate=recipe.learning_rate * self.job.rate_factor)
 
     def _enter(self, stage: str) -> None:
-        self.stage = stage
-        self.report({'stage': stage})
+        self._follow({'stage': stage})
+
+    def _follow(self, event: dict[str, Any]) -> None:
+        self.stage = event['stage']
+        self.report(event)
 
     def _tell(self, run: AdaptationRun) -> None:
         self.details.update(

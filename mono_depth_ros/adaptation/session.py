@@ -13,12 +13,14 @@ from typing import Any
 from mono_depth_ros.adaptation.adapter import Adapter
 from mono_depth_ros.adaptation.anchors import floor_points, static_map
 from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
-from mono_depth_ros.adaptation.config import AdapterConfig
+from mono_depth_ros.adaptation.config import AdapterConfig, GateConfig
 from mono_depth_ros.adaptation.evidence import Evidence, point_errors, Predict
+from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.recipes import Recipe, recipe_for
-from mono_depth_ros.adaptation.selection import BestCandidate, keep_scale
-from mono_depth_ros.adaptation.shipped import OUTDOORS
+from mono_depth_ros.adaptation.selection import BestCandidate, keep_scale, split_held_out
+from mono_depth_ros.adaptation.shipped import OUTDOORS, split_samples
 from mono_depth_ros.adaptation.target_frame import TargetFrame
+from mono_depth_ros.adaptation.verdict import Verdict
 from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.metric_points import robust_scale
 from mono_depth_ros.model.fastdepth import FastDepth
@@ -216,6 +218,69 @@ def adapt_network(
         stopped=stopped,
         factor=factor,
     )
+
+
+def adapt_and_judge(
+    source: FastDepth,
+    samples: Sequence[Sample],
+    frames: Sequence[TargetFrame],
+    config: AdapterConfig,
+    gate: GateConfig,
+    *,
+    source_held_out: int,
+    start: FastDepth | None = None,
+    on_floor: bool = False,
+    report: Report = lambda event: None,
+) -> tuple[AdaptationRun, Verdict]:
+    """
+    Adapt a network to some of the images, and judge it on others: what a cycle and a table share.
+
+    Parameters
+    ----------
+    source : FastDepth
+        The shipped network.
+    samples : sequence of Sample
+        Source images with depth.
+    frames : sequence of TargetFrame
+        Target images, some of them held out.
+    config : AdapterConfig
+        Mode and settings.
+    gate : GateConfig
+        Thresholds of the verdict.
+    source_held_out : int
+        Source images to judge by.
+    start : FastDepth, optional
+        The network in use, if it is another one.
+    on_floor : bool
+        All metric points come from `anchor_to_floor`.
+    report : callable
+        Told the stage, ``train`` or ``judge``, and with it every update.
+
+    Raises
+    ------
+    ModelError
+        If losses stay not finite.
+    DatasetError
+        If images are missing that the mode or the gate needs.
+
+    """
+    training, held_out = split_frames(frames)
+    choosing, judging = split_held_out(held_out)
+    replay, kept = split_samples(samples, source_held_out)
+    report({'stage': 'train'})
+    run = adapt_network(
+        source,
+        replay,
+        training,
+        config,
+        start=start,
+        held_out=choosing,
+        report=lambda event: report({'stage': 'train', **event}),
+    )
+    report({'stage': 'judge'})
+    baseline = start or source
+    evidence = gather_evidence(training, judging, kept, baseline, on_floor=on_floor)
+    return run, judge(predictor(run.network), predictor(baseline), evidence, gate)
 
 
 def split_frames(

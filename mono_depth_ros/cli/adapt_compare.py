@@ -80,7 +80,7 @@ def compare_modes(
                     comparison.run(
                         run,
                         lambda event, label=label: bar.update(  # type: ignore[misc]
-                            task, description=f'{label}: {event["step"]}/{event["steps"]}'
+                            task, description=f'{label}: {event["stage"]} {event.get("step", "")}'
                         ),
                     )
                 )

@@ -14,7 +14,8 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.adaptation import cycle
+from mono_depth_ros.adaptation import session
+from mono_depth_ros.adaptation.comparison import Comparison, Run
 from mono_depth_ros.adaptation.config import (
     AdapterConfig,
     BufferConfig,
@@ -25,14 +26,15 @@ from mono_depth_ros.adaptation.cycle import run_cycle
 from mono_depth_ros.adaptation.cycle_process import CycleProcess
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.outcome import CycleJob, STAGES
-from mono_depth_ros.adaptation.target_frame import write_frame
+from mono_depth_ros.adaptation.target_frame import read_frames, write_frame
 from mono_depth_ros.engine import durable
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.errors import ConfigError, StoreInUseError
+from mono_depth_ros.frames import Frame
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, save_network
 from mono_depth_ros.model.onnx_export import export_onnx
-from mono_depth_ros.source.pack import write_source_pack
+from mono_depth_ros.source.pack import read_source_pack, write_source_pack
 
 GENTLE = AdapterConfig(mode='replay', steps=2, batch=2, learning_rate=1e-5, niceness=0)
 SMALL = CycleConfig(min_frames=8, source_held_out=4)
@@ -84,6 +86,20 @@ def test_a_good_candidate_is_promoted(job):
     assert outcome.details['steps'] == 2
     assert outcome.details['peak_memory_mb'] > 0
     assert not (store_of(job).root / 'work').exists()
+
+
+def test_a_comparison_says_of_a_run_what_a_cycle_would(job, place, tiny):
+    samples = read_source_pack(place / 'model' / 'source_pack.zip')
+    frames, _ = read_frames(place / 'frames')
+    known = Frame(frames[0].rgb, 0, '0', frames[0].camera, np.ones((64, 96), np.float32))
+    comparison = Comparison(tiny, samples, {'none': frames}, [known], GENTLE, PATIENT)
+
+    row = comparison.run(Run('replay', 'none', 0))
+    outcome = run_cycle(replace(job, cycle=CycleConfig(min_frames=8)))
+
+    checks = [c for c in outcome.verdict['checks'] if c['name'] not in ('parity', 'latency ratio')]
+    assert row['verdict']['checks'] == checks
+    assert row['accepted'] == (outcome.state == 'PROMOTED')
 
 
 def test_a_candidate_may_wait_for_the_depth_node(job):
@@ -252,7 +268,7 @@ def nothing_left(*arguments, **options):
 
 @pytest.mark.parametrize('fault', [too_much, nothing_left])
 def test_a_lack_of_memory_fails_and_says_what_to_do(job, monkeypatch, fault):
-    monkeypatch.setattr(cycle, 'adapt_network', fault)
+    monkeypatch.setattr(session, 'adapt_network', fault)
 
     outcome = run_cycle(job)
 
@@ -274,7 +290,7 @@ def scale_up(network):
     [(collapse, 'depth collapsed to a constant'), (scale_up, 'the scale drifted')],
 )
 def test_a_damaged_candidate_is_refused_for_the_right_reason(job, monkeypatch, damage, reason):
-    adapt = cycle.adapt_network
+    adapt = session.adapt_network
 
     def adapt_and_damage(*arguments, **options):
         run = adapt(*arguments, **options)
@@ -282,7 +298,7 @@ def test_a_damaged_candidate_is_refused_for_the_right_reason(job, monkeypatch, d
             damage(run.network)
         return run
 
-    monkeypatch.setattr(cycle, 'adapt_network', adapt_and_damage)
+    monkeypatch.setattr(session, 'adapt_network', adapt_and_damage)
 
     outcome = run_cycle(job)
 
