@@ -47,6 +47,8 @@ class Frame:
         Pose of the optical frame.
     frame_id : str
         Name of the optical frame, where a recording says it.
+    points : np.ndarray, shape (N, 3), float32, or None
+        What a sensor of the robot measured: u, v [px] and depth [m].
 
     """
 
@@ -57,6 +59,7 @@ class Frame:
     depth: NDArray[np.float32] | None = None
     world_from_camera: NDArray[np.float64] | None = None
     frame_id: str = ''
+    points: NDArray[np.float32] | None = None
 
 
 class FrameSource:

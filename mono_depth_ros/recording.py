@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mono_depth_ros.bags import header_stamp, message_to_rgb, open_bag
-from mono_depth_ros.errors import DatasetError, ShapeError
+from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.references import message_to_depth
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,19 +88,6 @@ def _name_of(topic: str) -> str:
         if topic.endswith(f'/{suffix}'):
             return NAMES[suffix]
     return ''
-
-
-def message_to_depth(message: Any) -> NDArray[np.float32]:
-    """Return the metres of a 32FC1 or 16UC1 depth message."""
-    if message.encoding not in ('32FC1', '16UC1'):
-        raise ShapeError(f'depth must be 32FC1 or 16UC1, got {message.encoding}')
-    kind: Any = np.float32 if message.encoding == '32FC1' else np.uint16
-    values = np.frombuffer(message.data, kind).reshape(message.height, message.width)
-    if message.encoding == '32FC1':
-        return values
-    depth: NDArray[np.float32] = values.astype(np.float32) / np.float32(1000.0)
-    depth[values == 0] = np.nan
-    return depth
 
 
 def cloud_to_arrays(message: Any) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -19,7 +19,8 @@ from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFram
 from mono_depth_ros.errors import MonoDepthError, ShapeError
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
 from mono_depth_ros.nodes.qos import could_be_reliable, RELIABLE
-from mono_depth_ros.nodes.references import References, stamp_ns_of, WAITING
+from mono_depth_ros.nodes.references import References, stamp_ns_of
+from mono_depth_ros.references import DELAY_S, WAITING
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -30,8 +31,6 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 QOS = QoSProfile(depth=2, reliability=qos_profile_sensor_data.reliability)
 # Seven images a second are enough to track corners, and more than the buffer takes.
 LONGEST_PERIOD_S = 0.15
-# What goes with an image may come a little later than it.
-REFERENCE_DELAY_S = 0.3
 # Over so many camera_info it is looked whether their images came too.
 INFOS_TO_CHECK = 30
 NICENESS = 10
@@ -219,7 +218,7 @@ class Collector:
             while True:
                 if self._thread is not threading.current_thread():
                     return None
-                delay = REFERENCE_DELAY_S if self.references.heard else 0.0
+                delay = DELAY_S if self.references.heard else 0.0
                 left = self._waiting[0][0] + delay - time.monotonic() if self._waiting else None
                 if left is not None and left <= 0:
                     return self._waiting.popleft()[1]

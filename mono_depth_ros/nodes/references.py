@@ -1,70 +1,38 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a robot may know beside its images: points or depth of a sensor, and where it was."""
+"""What a robot may know beside its images, as its topics tell it."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from functools import partial
 import struct
 from typing import Any
 
-from mono_depth_ros.camera import PinholeCamera
-from mono_depth_ros.errors import ConfigError, ImageError
-from mono_depth_ros.metric_points import Points, points_from_depth, points_from_xyz
-from mono_depth_ros.poses import FrameTree, parse_transforms, PoseTrack, Transform, transform
+from mono_depth_ros.references import DEPTH_TOPIC, ODOMETRY_TOPIC, POINTS_TOPIC, ReferenceMatcher
 from nav_msgs.msg import Odometry
-import numpy as np
-from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
-from rclpy.time import Time
-from sensor_msgs.msg import Image, PointCloud2, PointField
+from sensor_msgs.msg import Image, PointCloud2
 
 QOS = QoSProfile(depth=5, reliability=qos_profile_sensor_data.reliability)
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-KINDS = {'reference/points': PointCloud2, 'reference/depth': Image}
-# An image may come so much later than what goes with it. Messages are kept as bytes: only those
-# are read that have an image.
-KEPT_NS = 500_000_000
-# Images that may wait at once for somebody to have time for them.
-WAITING = 24
-POINTS = 500
-# Between two poses farther apart nobody knows where the robot was.
-POSE_GAP_NS = 200_000_000
+KINDS = {POINTS_TOPIC: PointCloud2, DEPTH_TOPIC: Image}
 
 
-class References:
+class References(ReferenceMatcher):
     """
     Subscribes to the references and finds those that go with an image.
 
-    Attributes
-    ----------
-    counts : Counter
-        Images with points of each kind, and with a pose.
-
+    Points and depth are kept as bytes: only those are read that have an image.
     """
 
     def __init__(self, node: LifecycleNode, tolerance_s: float, transforms: str) -> None:
+        super().__init__(tolerance_s, transforms)
         self._node = node
-        self._tolerance_ns = round(tolerance_s * 1e9)
-        self._tree = FrameTree()
-        for parent, child, parent_from_child in parse_transforms(transforms):
-            self._tree.add(parent, child, parent_from_child)
-        self._recent: dict[str, list[tuple[int, bytes]]] = {name: [] for name in KINDS}
-        self._expected: deque[int] = deque(maxlen=WAITING)
-        self._poses, self._base = PoseTrack(), ''
         self._inputs: list[Subscription] = []
-        self._problems = {'points': '', 'pose': ''}
-        self.counts: Counter[str] = Counter()
-
-    @property
-    def problem(self) -> str:
-        """Why the last reference that came could not be used, empty if it could."""
-        return '; '.join(filter(None, self._problems.values()))
 
     def subscribe(self, *, poses: bool = True) -> None:
         """Begin to listen; without ``poses``, to points and depth alone."""
@@ -73,13 +41,13 @@ class References:
             keep = partial(self._keep, topic)
             self._listen(kind, topic, keep, QOS, raw=True, qos_overriding_options=options)
         if poses:
-            keep = self._on_odometry
-            self._listen(Odometry, 'reference/odometry', keep, 50, qos_overriding_options=options)
+            keep = self.add_odometry
+            self._listen(Odometry, ODOMETRY_TOPIC, keep, 50, qos_overriding_options=options)
         try:
             from tf2_msgs.msg import TFMessage
         except ImportError:
             return  # ROS from wheels has no tf2: `static_transforms` says it
-        self._listen(TFMessage, '/tf_static', self._on_static, STATIC_QOS)
+        self._listen(TFMessage, '/tf_static', self.add_static, STATIC_QOS)
 
     def unsubscribe(self) -> None:
         """Listen no longer."""
@@ -87,126 +55,14 @@ class References:
             self._node.destroy_subscription(subscription)
         self._inputs.clear()
 
-    @property
-    def heard(self) -> bool:
-        """Say whether any reference has come."""
-        return self._poses.latest_ns is not None or any(self._recent.values())
-
-    def expect(self, stamp_ns: int) -> None:
-        """Keep what goes with an image until `points` is asked for those of a later one."""
-        self._expected.append(stamp_ns)
-
-    def distance_ns(self, stamp_ns: int) -> int | None:
-        """Return the time from an image to the nearest points or depth, None if too long [ns]."""
-        stamps = [stamp for kept in self._recent.values() for stamp, _ in kept]
-        distance = min((abs(stamp - stamp_ns) for stamp in stamps), default=None)
-        return distance if distance is not None and distance <= self._tolerance_ns else None
-
-    def points(self, stamp_ns: int, camera: PinholeCamera, frame_id: str) -> Points | None:
-        """
-        Return the metric points that a sensor saw with an image, in its pixels.
-
-        Points go before depth where both are there; None if there is neither.
-        """
-        while self._expected and self._expected[0] < stamp_ns:
-            self._expected.popleft()
-        for topic, read in (
-            ('reference/points', self._from_cloud),
-            ('reference/depth', self._from_depth),
-        ):
-            raw = self._nearest(topic, stamp_ns)
-            if raw is None:
-                continue
-            try:
-                points = read(deserialize_message(raw, KINDS[topic]), camera, frame_id)
-            except ImageError as error:
-                self._problems['points'] = f'{topic}: {error}'
-                continue
-            self._problems['points'] = ''
-            self.counts[topic] += 1
-            return points
-        return None
-
-    def pose(self, stamp_ns: int, frame_id: str) -> Transform | None:
-        """Return where the camera was, None if nobody says."""
-        odom_from_base = self._poses.at(stamp_ns, max(self._tolerance_ns, POSE_GAP_NS))
-        if odom_from_base is None:
-            return None
-        base_from_camera = self._tree.between(self._base, frame_id)
-        if base_from_camera is None:
-            self._problems['pose'] = (
-                f'reference/odometry is of {self._base!r}, and nothing says where {frame_id!r} '
-                'is on it: publish /tf_static or set static_transforms'
-            )
-            return None
-        self._problems['pose'] = ''
-        self.counts['reference/odometry'] += 1
-        return odom_from_base @ base_from_camera
-
     def _listen(self, kind: type, topic: str, callback: Any, qos: Any, **options: Any) -> None:
         self._inputs.append(self._node.create_subscription(kind, topic, callback, qos, **options))
 
     def _keep(self, topic: str, raw: bytes) -> None:
-        """Keep a message for a while, and longer if an image that waits has none nearer."""
-        stamp = stamp_ns_of(raw)
-        kept = [*self._recent[topic], (stamp, raw)]
-        wanted = [_nearest(kept, image) for image in list(self._expected)]
-        self._recent[topic] = [
-            entry for entry in kept if abs(stamp - entry[0]) <= KEPT_NS or entry in wanted
-        ]
+        self.keep(topic, stamp_ns_of(raw), raw)
 
-    def _on_odometry(self, message: Odometry) -> None:
-        pose = message.pose.pose
-        place, turn = pose.position, pose.orientation
-        try:
-            matrix = transform((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
-        except ConfigError as error:
-            self._problems['pose'] = f'reference/odometry: {error}'
-            return
-        self._base = message.child_frame_id
-        self._poses.add(Time.from_msg(message.header.stamp).nanoseconds, matrix)
-
-    def _on_static(self, message: Any) -> None:
-        for entry in message.transforms:
-            t, q = entry.transform.translation, entry.transform.rotation
-            matrix = transform((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
-            self._tree.add(entry.header.frame_id, entry.child_frame_id, matrix)
-
-    def _nearest(self, topic: str, stamp_ns: int) -> bytes | None:
-        kept = self._recent[topic]
-        if not kept:
-            return None
-        stamp, raw = _nearest(kept, stamp_ns)
-        return raw if abs(stamp - stamp_ns) <= self._tolerance_ns else None
-
-    def _from_cloud(self, message: PointCloud2, camera: PinholeCamera, frame_id: str) -> Points:
-        camera_from_cloud = self._tree.between(frame_id, message.header.frame_id)
-        if camera_from_cloud is None:
-            raise ImageError(
-                f'they are in frame {message.header.frame_id!r}, and nothing says where '
-                f'{frame_id!r} is: publish /tf_static or set static_transforms'
-            )
-        xyz = cloud_to_xyz(message) @ camera_from_cloud[:3, :3].T + camera_from_cloud[:3, 3]
-        points = points_from_xyz(xyz, camera)
-        return points[
-            np.linspace(0, max(len(points) - 1, 0), min(POINTS, len(points))).astype(int)
-        ]
-
-    def _from_depth(self, message: Image, camera: PinholeCamera, frame_id: str) -> Points:
-        if message.header.frame_id != frame_id:
-            raise ImageError(
-                f'it is in frame {message.header.frame_id!r}, the image in {frame_id!r}: it must '
-                'be registered to the image, by depth_image_proc for instance'
-            )
-        depth = message_to_depth(message)
-        points = points_from_depth(depth, count=POINTS)
-        scale = np.array([camera.width / depth.shape[1], camera.height / depth.shape[0]])
-        points[:, :2] = (points[:, :2] + 0.5) * scale - 0.5
-        return points
-
-
-def _nearest(kept: list[tuple[int, bytes]], stamp_ns: int) -> tuple[int, bytes]:
-    return min(kept, key=lambda entry: abs(entry[0] - stamp_ns))
+    def _decoded(self, topic: str, message: Any) -> Any:
+        return deserialize_message(message, KINDS[topic])
 
 
 def stamp_ns_of(raw: bytes) -> int:
@@ -214,62 +70,3 @@ def stamp_ns_of(raw: bytes) -> int:
     order = '<' if raw[1] & 1 else '>'  # the second byte of CDR says which end comes first
     seconds, nanoseconds = struct.unpack_from(f'{order}iI', raw, 4)
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
-
-
-def message_to_depth(message: Image) -> NDArray[np.float32]:
-    """
-    Return the metres of a depth image, NaN where it has none.
-
-    Raises
-    ------
-    ImageError
-        If the encoding is not 32FC1 or 16UC1, or size, step and data contradict each other.
-
-    """
-    kinds = {'32FC1': np.dtype(np.float32), '16UC1': np.dtype(np.uint16)}
-    if message.encoding not in kinds:
-        raise ImageError(f'encoding must be 32FC1 or 16UC1, got {message.encoding!r}')
-    kind = kinds[message.encoding].newbyteorder('>' if message.is_bigendian else '<')
-    height, width, step = message.height, message.width, message.step
-    if not (height and width) or step < width * kind.itemsize:
-        raise ImageError(f'{width}x{height} px do not fit into rows of {step} bytes')
-    if len(message.data) != step * height:
-        raise ImageError(f'data must be step * height = {step * height} bytes')
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)
-    values = np.ascontiguousarray(rows[:, : width * kind.itemsize]).view(kind)
-    depth = values.astype(np.float32)
-    if message.encoding == '16UC1':
-        depth *= np.float32(0.001)
-        depth[values == 0] = np.nan
-    return depth
-
-
-def cloud_to_xyz(message: PointCloud2) -> NDArray[np.float64]:
-    """
-    Return x, y, z (N, 3) of a cloud [m], without points that have none.
-
-    Raises
-    ------
-    ImageError
-        If it has no float32 fields x, y and z, or its data is cut off.
-
-    """
-    fields = {field.name: field for field in message.fields}
-    count = message.width * message.height
-    for name in 'xyz':
-        if name not in fields or fields[name].datatype != PointField.FLOAT32:
-            raise ImageError(f'the cloud has no float32 field {name!r}')
-    if len(message.data) < count * message.point_step or count == 0:
-        raise ImageError(f'{len(message.data)} bytes hold no {count} points')
-    order = '>' if message.is_bigendian else '<'
-    kind = np.dtype(
-        {
-            'names': list('xyz'),
-            'formats': [f'{order}f4'] * 3,
-            'offsets': [fields[name].offset for name in 'xyz'],
-            'itemsize': message.point_step,
-        }
-    )
-    values = np.frombuffer(message.data, kind, count)
-    xyz = np.stack([values[name] for name in 'xyz'], axis=1).astype(np.float64)
-    return xyz[np.isfinite(xyz).all(1)]

@@ -4,6 +4,7 @@
 
 from array import array
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 from mono_depth_ros.camera import camera_from_fov
 import numpy as np
@@ -11,14 +12,10 @@ from processes import running
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
+from geometry_msgs.msg import TransformStamped
 from mono_depth_ros.errors import ConfigError, ImageError
-from mono_depth_ros.nodes.references import (
-    cloud_to_xyz,
-    message_to_depth,
-    References,
-    stamp_ns_of,
-)
-from mono_depth_ros.poses import parse_transforms
+from mono_depth_ros.nodes.references import References, stamp_ns_of
+from mono_depth_ros.references import cloud_to_xyz, message_to_depth
 from nav_msgs.msg import Odometry
 from played import make_depth, PlayedNode, STAMP, with_header
 from rclpy.serialization import serialize_message
@@ -155,8 +152,8 @@ def test_a_pose_that_is_found_ends_the_problem():
     hear('reference/odometry', make_odometry(0, STAMP))
     assert references.pose(STAMP, 'eye') is None
 
-    for parent, child, parent_from_child in parse_transforms(BASE_TO_EYE):
-        references._tree.add(parent, child, parent_from_child)  # as /tf_static would, later
+    late = with_header(TransformStamped(child_frame_id='eye'), frame_id='base')
+    references.add_static(SimpleNamespace(transforms=[late]))
 
     assert references.pose(STAMP, 'eye') is not None
     assert references.problem == ''
