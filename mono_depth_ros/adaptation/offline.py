@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 
 from mono_depth_ros.adaptation.config import BufferConfig
 from mono_depth_ros.adaptation.evidence import Predict
@@ -13,12 +12,7 @@ from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.session import anchor_to_floor
 from mono_depth_ros.adaptation.shipped import OUTDOORS
-from mono_depth_ros.adaptation.target_frame import (
-    make_target_frame,
-    no_points,
-    resize_points,
-    TargetFrame,
-)
+from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame
 from mono_depth_ros.metric_points import points_from_depth
@@ -31,20 +25,22 @@ ANCHORS = ('none', 'poses', 'depth', 'height')
 
 
 def collect(
-    frames: Sequence[Frame], size: tuple[int, int], anchor: str, config: BufferConfig
+    frames: Iterable[Frame], size: tuple[int, int], anchor: str, config: BufferConfig
 ) -> FrameBuffer:
     """
     Put recorded frames through the buffer, with what motion and an anchor tell of them.
 
     Parameters
     ----------
-    frames : sequence of Frame
-        With camera; with poses or depth where the anchor needs them.
+    frames : iterable of Frame
+        With camera; with poses or depth where the anchor needs them. They are gone through more
+        than once, and only what is kept stays in memory.
     size : tuple of int
         (height, width) of the network input [px].
     anchor : str
-        ``poses`` (corners tracked through the frames are metric), ``depth`` (of the frames, as a
-        range sensor), ``height`` (points come later, from the network) or ``none``.
+        ``poses`` (corners tracked through the frames are metric), ``depth`` (points of a range
+        sensor, else of the depth of the frames), ``height`` (points come later, from the network)
+        or ``none``.
     config : BufferConfig
         What is kept.
 
@@ -57,34 +53,45 @@ def collect(
 
     """
     check_anchor(frames, anchor)
-    buffer, segment = FrameBuffer(config), Segment()
-    done: list[TargetFrame] = []
-    for frame in frames:
-        if frame.camera is None:
-            raise DatasetError(f'{frame.name} has no camera: give --fov')
-        points = None
-        if anchor == 'depth' and frame.depth is not None:
-            points = points_from_depth(frame.depth)
-        small = make_target_frame(
-            frame.rgb, frame.camera, size, stamp_ns=frame.stamp_ns, points=points
-        )
-        pose = frame.world_from_camera if anchor == 'poses' else None
-        done += segment.add(small, frame.rgb, frame.camera, pose)
-    for small in [*done, *segment.flush()]:
-        buffer.add(small)
+    buffer = FrameBuffer(config)
+    for frame in _target_frames(frames, size, anchor):
+        buffer.add(frame)
     return buffer
 
 
-def check_anchor(frames: Sequence[Frame], anchor: str) -> None:
-    """Raise ConfigError for an unknown anchor, DatasetError if the frames lack what it needs."""
+def _target_frames(
+    frames: Iterable[Frame], size: tuple[int, int], anchor: str
+) -> Iterator[TargetFrame]:
+    segment, posed = Segment(), False
+    for frame in frames:
+        if frame.camera is None:
+            raise DatasetError(f'{frame.name} has no camera: give --fov')
+        points, pose = None, None
+        if anchor == 'poses':
+            pose = frame.world_from_camera
+        elif anchor == 'depth':
+            points = frame.points
+            if points is None and frame.depth is not None:
+                points = points_from_depth(frame.depth)
+        small = make_target_frame(
+            frame.rgb, frame.camera, size, stamp_ns=frame.stamp_ns, points=points
+        )
+        if (pose is None) is posed:
+            # Poses that begin or end in the middle would be of no use to the others.
+            posed = pose is not None
+            yield from segment.flush()
+        yield from segment.add(small, frame.rgb, frame.camera, pose)
+    yield from segment.flush()
+
+
+def check_anchor(frames: Iterable[Frame], anchor: str) -> None:
+    """Raise ConfigError for an unknown anchor, DatasetError if no frame has what it needs."""
     if anchor not in ANCHORS:
         raise ConfigError(f'anchor must be one of {ANCHORS}, got {anchor!r}')
     if anchor == 'depth' and not any(frame.depth is not None for frame in frames):
         raise DatasetError('no frame has depth to be anchored to')
-    if anchor == 'poses' and any(
-        frame.camera is None or frame.world_from_camera is None for frame in frames
-    ):
-        raise DatasetError('every frame needs a camera and a pose to be anchored to poses')
+    if anchor == 'poses' and not any(frame.world_from_camera is not None for frame in frames):
+        raise DatasetError('a frame needs a camera and a pose to be anchored to poses: none has')
 
 
 def score(
@@ -145,38 +152,21 @@ def cap_of(network: FastDepth) -> float:
 
 
 def anchored_targets(
-    frames: Sequence[Frame],
+    frames: Iterable[Frame],
     size: tuple[int, int],
     anchors: Sequence[str],
     config: BufferConfig,
     source: FastDepth,
     camera_height: float,
 ) -> dict[str, list[TargetFrame]]:
-    """Collect frames once, and give them the points of each anchor; ``none`` is always there."""
+    """Collect frames with the points of each anchor; ``none`` is always there."""
     for anchor in anchors:
         check_anchor(frames, anchor)
-    kept = collect(frames, size, 'poses' if 'poses' in anchors else 'none', config).snapshot()
-    bare = [replace(frame, points=no_points()) for frame in kept]
+    bare = collect(frames, size, 'none', config).snapshot()
     target = {'none': bare}
     for anchor in anchors:
-        if anchor == 'poses':
-            target[anchor] = kept
-        elif anchor == 'depth':
-            target[anchor] = _measured(frames, bare)
-        elif anchor == 'height':
+        if anchor == 'height':
             target[anchor] = anchor_to_floor(bare, source, camera_height)
+        else:
+            target[anchor] = collect(frames, size, anchor, config).snapshot()
     return target
-
-
-def _measured(frames: Sequence[Frame], kept: Sequence[TargetFrame]) -> list[TargetFrame]:
-    """Give collected frames points of the depth that was recorded with them."""
-    depth = {frame.stamp_ns: frame for frame in frames if frame.depth is not None}
-    found = []
-    for small in kept:
-        full = depth.get(small.stamp_ns)
-        if full is None or full.depth is None or full.camera is None:
-            found.append(small)
-            continue
-        points = resize_points(points_from_depth(full.depth), full.camera, small.camera)
-        found.append(replace(small, points=points))
-    return found

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import islice
 import json
 from pathlib import Path
 import tempfile
@@ -25,7 +28,7 @@ import typer
 
 if TYPE_CHECKING:
     from mono_depth_ros.adaptation.outcome import CycleJob, Outcome
-    from mono_depth_ros.frames import Frame
+    from mono_depth_ros.frames import Frame, FrameSource
 
 DEFAULTS = AdapterConfig()
 COLOURS = {'PROMOTED': 'green', 'ADDED': 'green', 'REJECTED': 'yellow', 'SKIPPED': 'yellow'}
@@ -49,9 +52,9 @@ def adapt(
     anchor: Annotated[
         str,
         typer.Option(
-            help='What gives metres: auto (height if given, else poses if there are any), none, '
-            'poses, height, or depth (that of the images, as a range sensor would). --compare '
-            'takes several, with commas.'
+            help='What gives metres: auto (height if given, else a range sensor of a bag, else '
+            'poses if there are any), none, poses, height, or depth (that of the images, as a '
+            'range sensor would). --compare takes several, with commas.'
         ),
     ] = 'auto',
     camera_height: Annotated[
@@ -70,6 +73,21 @@ def adapt(
     fov: Annotated[
         float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
     ] = 60.0,
+    remap: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Topic of a bag, as the node would be given it, e.g. '
+            'reference/odometry:=/odom; for image_rect, reference/points, reference/depth and '
+            'reference/odometry.'
+        ),
+    ] = None,
+    static_transforms: Annotated[
+        str,
+        typer.Option(
+            help="Fixed transforms of a bag without /tf_static, 'parent child x y z qx qy qz qw', "
+            "several separated by ';'."
+        ),
+    ] = '',
     compare: Annotated[
         bool,
         typer.Option('--compare', help='Compare all modes and anchors; changes no store.'),
@@ -95,6 +113,7 @@ def adapt(
 
     The result is judged on images that were held out, and put in use in the store only if it is
     no worse. Depth of the images is used to score, and for nothing else unless --anchor depth.
+    Of a bag, points, depth and poses are read that the adaptation node would have heard.
     """
     config = AdapterConfig(
         mode=mode,
@@ -104,14 +123,17 @@ def adapt(
         seed=seed,
         adaptation_threads=threads,
     )
-    target, labelled = read_recording(images, first, score_last, fov)
+    source = open_recording(images, remap or [], static_transforms)
+    target, labelled = read_recording(source, first, score_last, fov)
     if compare:
         named = [choose_anchor(name, camera_height, target) for name in anchor.split(',')]
         anchors = [name for name in dict.fromkeys(named) if name != 'none']
         plan = Plan(images, model, anchors, camera_height, seeds, few or seeds, runs, plot)
         report = compare_modes(config, plan, target, labelled)
+        tell_references(source)
     else:
         anchor = choose_anchor(anchor, camera_height, target)
+        console.print(f'anchor: {anchor}')
         report = adapt_once(config, model, store, target, labelled, anchor, camera_height)
     if json_path is not None:
         try:
@@ -123,31 +145,73 @@ def adapt(
         raise typer.Exit(1)
 
 
-def read_recording(
-    images: str, first: int, score_last: int, fov: float
-) -> tuple[list[Frame], list[Frame]]:
-    """Read the frames to adapt to and those to score on, which never overlap."""
-    from dataclasses import replace
+@dataclass(frozen=True)
+class FirstFrames:
+    """The first frames of a recording, each with a camera, read anew by whoever wants them."""
 
-    from mono_depth_ros.camera import camera_from_fov
+    source: FrameSource
+    count: int | None
+    fov: float
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (with_camera(frame, self.fov) for frame in islice(self.source, self.count))
+
+
+def open_recording(images: str, remap: list[str], static_transforms: str) -> FrameSource:
+    """Open a recording; of a bag, say which references of the node it has."""
+    from mono_depth_ros.bags import BagFrames
     from mono_depth_ros.frames import open_frames
 
-    def with_camera(frame: Frame) -> Frame:
-        height, width = frame.rgb.shape[:2]
-        return (
-            frame if frame.camera else replace(frame, camera=camera_from_fov(width, height, fov))
-        )
+    source = open_frames(images)
+    if not isinstance(source, BagFrames):
+        if remap or static_transforms:
+            raise ConfigError(f'--remap and --static-transforms are for bags, {images} is none')
+        return source
+    from mono_depth_ros.bag_references import ReferencedBag
 
-    frames = [with_camera(frame) for frame in open_frames(images)]
-    labelled = frames[len(frames) - score_last :] if score_last > 0 else []
-    target = frames[: len(frames) - len(labelled)]
-    target = target[:first] if first > 0 else target
-    if not target:
-        raise DatasetError(f'{images}: {len(frames)} images leave none to adapt to')
-    return target, labelled
+    bag = ReferencedBag(source.path, dict(map(read_remap, remap)), static_transforms)
+    for line in bag.describe_topics():
+        console.print(escape(line), highlight=False)
+    return bag
 
 
-def choose_anchor(anchor: str, camera_height: float, frames: list[Frame]) -> str:
+def read_remap(text: str) -> tuple[str, str]:
+    """Read ``name:=topic``."""
+    name, separator, topic = text.partition(':=')
+    if not (name and separator and topic):
+        raise ConfigError(f'--remap is like reference/odometry:=/odom, got {text!r}')
+    return name, topic
+
+
+def read_recording(
+    source: FrameSource, first: int, score_last: int, fov: float
+) -> tuple[FirstFrames, list[Frame]]:
+    """Return the frames to adapt to and those to score on, which never overlap."""
+    if score_last <= 0:
+        return FirstFrames(source, first if first > 0 else None, fov), []
+    labelled: deque[Frame] = deque(maxlen=score_last)
+    total = 0
+    for frame in source:
+        labelled.append(frame)
+        total += 1
+    count = total - len(labelled)
+    if count == 0:
+        raise DatasetError(f'{source.name}: {total} images leave none to adapt to')
+    count = min(first, count) if first > 0 else count
+    return FirstFrames(source, count, fov), [with_camera(frame, fov) for frame in labelled]
+
+
+def with_camera(frame: Frame, fov: float) -> Frame:
+    """Return a frame with a camera, of an assumed field of view if it has none."""
+    from mono_depth_ros.camera import camera_from_fov
+
+    if frame.camera is not None:
+        return frame
+    height, width = frame.rgb.shape[:2]
+    return replace(frame, camera=camera_from_fov(width, height, fov))
+
+
+def choose_anchor(anchor: str, camera_height: float, frames: Iterable[Frame]) -> str:
     """Return what ``auto`` means for these frames."""
     if anchor == 'height' and camera_height <= 0:
         raise ConfigError('--anchor height needs --camera-height')
@@ -155,14 +219,32 @@ def choose_anchor(anchor: str, camera_height: float, frames: list[Frame]) -> str
         return anchor
     if camera_height > 0:
         return 'height'
-    return 'poses' if all(f.world_from_camera is not None for f in frames) else 'none'
+    posed = False
+    for frame in frames:
+        if frame.points is not None:
+            return 'depth'
+        posed = posed or frame.world_from_camera is not None
+    return 'poses' if posed else 'none'
+
+
+def tell_references(source: FrameSource) -> None:
+    """Print how many images of a bag had references, and what was wrong with the last one."""
+    from mono_depth_ros.bag_references import ReferencedBag
+
+    if not isinstance(source, ReferencedBag):
+        return
+    references = source.references
+    for name in source.topics:
+        console.print(f'{references.counts[name]} images go with {name}', highlight=False)
+    if references.problem:
+        console.print(f'[yellow]{escape(references.problem)}[/]', highlight=False)
 
 
 def adapt_once(
     config: AdapterConfig,
     model: str,
     store: str,
-    target: list[Frame],
+    target: FirstFrames,
     labelled: list[Frame],
     anchor: str,
     camera_height: float,
@@ -177,13 +259,15 @@ def adapt_once(
 
     root = VersionStore(Path(store) if store else None)
     before = resolve_model(model, root)
-    camera = target[0].camera
+    camera = next(iter(target)).camera
     assert camera is not None
     size = input_size_for(before.manifest, camera.width, camera.height)
     # Recordings are as dense as they are: only what looks alike is left out.
     buffer = collect(target, size, anchor, BufferConfig(min_gap_s=0.0))
     refused = {k: v for k, v in buffer.counts.items() if k != 'kept'}
-    console.print(f'{len(buffer)} of {len(target)} images kept {refused or ""}', highlight=False)
+    total = buffer.counts.total()
+    console.print(f'{len(buffer)} of {total} images kept {refused or ""}', highlight=False)
+    tell_references(target.source)
     with tempfile.TemporaryDirectory() as folder:
         for frame in buffer.snapshot():
             write_frame(Path(folder), frame)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -50,7 +50,7 @@ class Plan:
 
 
 def compare_modes(
-    config: AdapterConfig, plan: Plan, target: Sequence[Frame], labelled: Sequence[Frame]
+    config: AdapterConfig, plan: Plan, target: Iterable[Frame], labelled: Sequence[Frame]
 ) -> dict[str, Any]:
     """Adapt with every mode, anchor and seed, and print the scores next to the controls."""
     from mono_depth_ros.adaptation.comparison import (
@@ -99,7 +99,7 @@ def compare_modes(
 
 
 def prepare(
-    config: AdapterConfig, plan: Plan, target: Sequence[Frame], labelled: Sequence[Frame]
+    config: AdapterConfig, plan: Plan, target: Iterable[Frame], labelled: Sequence[Frame]
 ) -> Comparison:
     """Collect the target once for each anchor."""
     from mono_depth_ros.adaptation.comparison import Comparison
@@ -109,7 +109,7 @@ def prepare(
     from mono_depth_ros.preprocessing import input_size_for
 
     resolved = resolve_model(plan.model)
-    camera = target[0].camera
+    camera = next(iter(target)).camera
     assert camera is not None
     size = input_size_for(resolved.manifest, camera.width, camera.height)
     source = source_network(resolved.path)

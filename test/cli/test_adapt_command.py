@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`mono_depth adapt`: recorded images in, a judged version out; labels only score."""
 
+from dataclasses import replace
 import json
+import weakref
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.folders import write_rgbd
-from mono_depth_ros.frames import Frame
+from mono_depth_ros.frames import Frame, FrameSource, open_frames
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -16,7 +18,7 @@ torch = pytest.importorskip('torch')
 
 from mono_depth_ros.adaptation.config import BufferConfig
 from mono_depth_ros.adaptation.offline import check_anchor, collect, score
-from mono_depth_ros.cli.adapt import choose_anchor, read_recording
+from mono_depth_ros.cli.adapt import choose_anchor, read_recording, read_remap
 from mono_depth_ros.cli.main import build_app
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.manifest import Manifest
@@ -95,8 +97,56 @@ def test_what_fails_has_a_status_and_a_reason(recording, model, tmp_path):
     assert 'FAILED' in result.output
 
 
+def write_reference_bag(path):
+    """Write a bag of 40 images, each with depth of a sensor, and poses of the wheels."""
+    pytest.importorskip('rosbags', reason='rosbags is not installed')
+    from test_bag_references import depth_image, odometry, START
+    from test_bags import image, info, ROS2, write_bag
+
+    messages = [('/camera/camera_info', info(ROS2))]
+    for seed in range(40):
+        stamp = START + seed * 10**8
+        picture = image(ROS2, stamp)
+        picture.data = frame(seed).rgb[:48, :64].ravel()
+        messages += [
+            ('/odom', odometry(0.1 * seed, stamp)),
+            ('/camera/image_rect', picture),
+            ('/reference/depth', depth_image(2.0, stamp)),
+        ]
+    return write_bag(path, messages)
+
+
+def test_the_references_of_a_bag_anchor_and_score(model, tmp_path):
+    bag, numbers = write_reference_bag(tmp_path / 'bag'), tmp_path / 'numbers.json'
+
+    result = run(
+        '--images', bag, '--model', model, '--store', tmp_path / 'store', '--mode', 'replay',
+        '--steps', 1, '--batch', 2, '--score-last', 4, '--json', numbers,
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    report = json.loads(numbers.read_text())
+    assert report['anchor'] == 'depth'
+    assert report['scores']['before']['images'] == 4
+    assert 'reference/depth is /reference/depth' in result.output
+    assert '--remap reference/odometry:=TOPIC takes /odom' in result.output
+    assert '36 images go with reference/depth' in result.output
+
+
+def test_topics_of_a_folder_are_refused(recording):
+    result = run('--images', recording, '--remap', 'reference/odometry:=/odom')
+
+    assert isinstance(result.exception, ConfigError) or 'are for bags' in result.output
+
+
+@pytest.mark.parametrize('text', ['/odom', ':=/odom', 'reference/odometry:='])
+def test_a_remap_that_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match='like reference/odometry:=/odom'):
+        read_remap(text)
+
+
 def test_images_that_are_scored_are_not_adapted_to(recording):
-    target, labelled = read_recording(str(recording), 10, 4, 60.0)
+    target, labelled = read_recording(open_frames(recording), 10, 4, 60.0)
 
     assert [f.name for f in target] == [f'{n:06d}' for n in range(10)]
     assert [f.name for f in labelled] == [f'{n:06d}' for n in range(40, 44)]
@@ -104,7 +154,50 @@ def test_images_that_are_scored_are_not_adapted_to(recording):
 
 def test_no_image_left_to_adapt_to_is_said(recording):
     with pytest.raises(DatasetError, match='44 images leave none to adapt to'):
-        read_recording(str(recording), 0, 44, 60.0)
+        read_recording(open_frames(recording), 0, 44, 60.0)
+
+
+class CountedFrames(FrameSource):
+    """Many frames that count how often one is decoded, and how many are in memory."""
+
+    def __init__(self, count):
+        super().__init__('counted', count, strict=True)
+        self.decoded = self.alive = self.most_alive = 0
+
+    def _loaders(self):
+        for seed in range(self.count):
+            yield lambda seed=seed: self._load(seed)
+
+    def _load(self, seed):
+        made = frame(seed)
+        self.decoded += 1
+        self.alive += 1
+        self.most_alive = max(self.most_alive, self.alive)
+        weakref.finalize(made, self._forget)
+        return made
+
+    def _forget(self):
+        self.alive -= 1
+
+
+def test_no_more_images_are_decoded_than_asked_for():
+    source = CountedFrames(100)
+    target, _ = read_recording(source, 5, 0, 60.0)
+
+    collect(target, SIZE, 'none', BufferConfig(min_gap_s=0.0))
+
+    assert source.decoded == 5
+
+
+def test_a_long_recording_is_never_in_memory_at_once():
+    source = CountedFrames(60)
+    target, labelled = read_recording(source, 0, 4, 60.0)
+
+    buffer = collect(target, SIZE, 'none', BufferConfig(min_gap_s=0.0, capacity=10, held_out=0.0))
+
+    assert buffer.counts.total() == 56
+    assert len(labelled) == 4
+    assert source.most_alive <= 4 + 2  # those to score on, and the one at hand with the last
 
 
 def test_depth_is_never_an_anchor_by_itself():
@@ -113,6 +206,20 @@ def test_depth_is_never_an_anchor_by_itself():
     assert choose_anchor('auto', 0.4, [frame(1, posed=True)]) == 'height'
     with pytest.raises(ConfigError, match='needs --camera-height'):
         choose_anchor('height', 0.0, [frame(1)])
+
+
+def test_a_sensor_of_the_robot_goes_before_its_poses():
+    sensed = replace(frame(2, posed=True), points=np.array([[1.0, 2.0, 3.0]], np.float32))
+
+    assert choose_anchor('auto', 0.0, [frame(1, posed=True), sensed]) == 'depth'
+
+
+def test_poses_that_begin_late_anchor_the_images_after_that():
+    path = [frame(seed, posed=seed >= 6) for seed in range(12)]
+
+    kept = collect(path, SIZE, 'poses', BufferConfig(min_gap_s=0.0)).snapshot()
+
+    assert len(kept) == 12
 
 
 def test_an_anchor_that_the_images_lack_is_refused():
