@@ -12,8 +12,9 @@ import signal
 import time
 from types import FrameType
 
+from mono_depth_ros.errors import ModelError
 from mono_depth_ros.manifest import Manifest
-from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network
+from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
 from mono_depth_ros.model.onnx_export import export_onnx
 from mono_depth_ros.source.pack import spread, write_source_pack
 from mono_depth_ros.source.pool import SamplePool
@@ -107,6 +108,8 @@ def pretrain(
         started, first = time.monotonic(), trainer.done
         asked = False
         try:
+            if workers.main and trainer.done >= config.steps and not _is_whole(output, trainer):
+                scores = _checkpoint(trainer, held_out, output)
             while trainer.done < config.steps and not asked:
                 values = trainer.step(prefetcher.batch(trainer.done))
                 asked = not workers.all_true(not stop())
@@ -132,9 +135,19 @@ def _checkpoint(trainer: Trainer, held_out: SamplePool, output: Path) -> dict[st
     config = trainer.config
     network = trainer.average.applied_to(build_network(config))
     scores = validate(network, held_out, config, trainer.done - 1)
-    trainer.save(output / STATE)
+    # The state last: what is interrupted in between is done again when the run goes on.
     save_network(output, network, manifest_of(config, trainer, scores))
+    trainer.save(output / STATE)
     return scores
+
+
+def _is_whole(output: Path, trainer: Trainer) -> bool:
+    """Whether the averaged network that lies in the folder of a run is that of its state."""
+    try:
+        manifest = Manifest.from_json((output / MANIFEST).read_text())
+    except (OSError, ModelError):
+        return False
+    return manifest.version == str(trainer.done) and (output / WEIGHTS).is_file()
 
 
 def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, float]) -> Manifest:

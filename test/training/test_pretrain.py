@@ -17,7 +17,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.model.checkpoint import load_network, load_training_state
+from mono_depth_ros.model.checkpoint import load_network, load_training_state, save_network
 from mono_depth_ros.source.pack import read_source_pack
 from mono_depth_ros.source.pool import SamplePool, write_shard
 from mono_depth_ros.training import trainer as module
@@ -181,6 +181,34 @@ def test_a_disk_that_fills_up_keeps_the_previous_state(tmp_path, pool_root, monk
         pretrain(CONFIG, pool_root, tmp_path / 'run')
     after = weights_of(tmp_path / 'run')
     assert all(torch.equal(torch.as_tensor(after[k]), torch.as_tensor(before[k])) for k in before)
+
+
+def test_a_run_that_ends_while_it_saves_the_last_network_is_not_finished(
+    tmp_path, pool_root, monkeypatch
+):
+    def end(folder, network, manifest):
+        if manifest.version == str(CONFIG.steps):
+            raise ModelError('No space left on device')
+        save_network(folder, network, manifest)
+
+    monkeypatch.setattr('mono_depth_ros.training.pretrain.save_network', end)
+    with pytest.raises(ModelError, match='No space left on device'):
+        pretrain(CONFIG, pool_root, tmp_path / 'run')
+    monkeypatch.undo()
+
+    assert pretrain(CONFIG, pool_root, tmp_path / 'run').finished
+    manifest = Manifest.from_json((tmp_path / 'run' / 'manifest.json').read_text())
+    assert manifest.version == str(CONFIG.steps)
+
+
+def test_a_finished_run_that_lost_its_network_writes_it_again(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'run')
+    weights = tmp_path / 'run' / 'weights.safetensors'
+    before = weights.read_bytes()
+    weights.unlink()
+
+    assert pretrain(CONFIG, pool_root, tmp_path / 'run').finished
+    assert weights.read_bytes() == before
 
 
 def test_a_state_of_another_architecture_is_refused(tmp_path, pool_root):
