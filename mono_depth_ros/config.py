@@ -250,8 +250,8 @@ class ReferenceConfig(Config):
 
     reference_tolerance_s: float = setting(
         0.05,
-        'Longest time between an image and the reference points, depth or poses that go with it '
-        '[s]',
+        'Longest time between an image and the reference points or depth that go with it [s]; the '
+        'poses it is between may be 0.2 s away, or this if it is more',
         minimum=0.0,
     )
     static_transforms: str = setting(
@@ -318,5 +318,5 @@ class AdaptationNodeConfig(ReferenceConfig):
     keep_frames: bool = setting(
         False,
         'Keep the collected images on disk, in the folder frames of the store, so that a restart '
-        'goes on with them (0.2 MB an image at most)',
+        'goes on with them (about 0.1 MB an image at 192x256, twice that for those held out)',
     )

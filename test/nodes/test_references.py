@@ -139,6 +139,17 @@ def test_a_pose_is_that_of_the_camera_between_two_of_the_base():
     assert references.pose(STAMP + 150_000_000, 'eye') is None
 
 
+@pytest.mark.parametrize(
+    ('tolerance_s', 'gap_ms', 'found'), [(0.05, 150, True), (0.05, 250, False), (0.3, 250, True)]
+)
+def test_poses_may_be_farther_apart_than_what_is_seen(tolerance_s, gap_ms, found):
+    references, hear = listening(tolerance_s, BASE_TO_EYE)
+    for offset in (-gap_ms, gap_ms):
+        hear('reference/odometry', make_odometry(0, STAMP + offset * 1_000_000))
+
+    assert (references.pose(STAMP, 'eye') is not None) is found
+
+
 def test_odometry_of_a_base_that_nothing_connects_is_told():
     references, hear = listening()
     hear('reference/odometry', make_odometry(0, STAMP))
