@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, MISSING
+import json
 import math
 from pathlib import Path
 import re
@@ -19,6 +20,16 @@ ENCODERS = ('mobilenet_v1', 'mobilenet_v2')
 RENDERED = ('indoor', 'street')
 LOSSES = ('l1_log', 'relative', 'silog')
 DOMAIN = re.compile('[a-z]+')  # also that of the names of shards
+# They may change when a run goes on; the others would mix two recipes in one network.
+CHANGEABLE = (
+    'samples',
+    'phases',
+    'decay_fraction',
+    'pack_samples',
+    'workers',
+    'log_every',
+    'save_every',
+)
 STRIDE = 32  # of the network
 # Of images, in pixels.
 MIN_SIDE, MAX_SIDE = 32, 2048
@@ -254,9 +265,22 @@ class PretrainConfig(Config):
             rate *= 0.5 * (1 + math.cos(math.pi * (step - start) / (self.steps - start)))
         return rate
 
+    def differences(self, saved: Mapping[str, Any]) -> list[str]:
+        """Say which settings a run that was saved with others must not go on with."""
+        return [
+            f'{name} {saved[name]!r}, now {value!r}'
+            for name, value in _plain(self.to_dict()).items()
+            if name in saved and name not in CHANGEABLE and _plain(saved[name]) != value
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for YAML and JSON."""
         return asdict(self)
+
+
+def _plain(values: Any) -> Any:
+    """Return values as JSON has them: lists where there are tuples."""
+    return json.loads(json.dumps(values))
 
 
 def _from_mapping(kind: type[Any], values: object, what: str) -> Any:

@@ -28,6 +28,8 @@ from torch import nn, Tensor
 
 # A run whose last updates were all skipped has diverged; going on would only burn time.
 MAX_SKIPPED_IN_A_ROW = 100
+# What the settings say of a group of weights in the optimiser.
+GROUP = ('weight_decay', 'share')
 DATA_TERMS = {'l1_log': l1_log_loss, 'relative': relative_loss, 'silog': silog_loss}
 
 
@@ -207,6 +209,7 @@ class Trainer:
             path,
             {
                 'architecture': self.network.architecture,
+                'config': self.config.to_dict(),
                 'network': self.network.state_dict(),
                 'average': self.average.state_dict(),
                 'optimiser': self.optimiser.state_dict(),
@@ -222,7 +225,8 @@ class Trainer:
         Raises
         ------
         ModelError
-            If the file is damaged, or is of another architecture.
+            If the file is damaged, of another architecture, or was made with other settings than
+            those that may change.
 
         """
         state = load_training_state(path)
@@ -231,7 +235,23 @@ class Trainer:
                 f'{path} is of another network: {state.get("architecture")}, the settings say '
                 f'{self.network.architecture}; train into another folder'
             )
-        self.network.load_state_dict(state['network'])
-        self.average.load_state_dict(state['average'])
-        self.optimiser.load_state_dict(state['optimiser'])
-        self.done, self.skipped = int(state['done']), int(state['skipped'])
+        differences = self.config.differences(state.get('config', {}))
+        if differences:
+            raise ModelError(
+                f'{path} was made with other settings: {"; ".join(differences)}: go on with '
+                'those, or train into another folder'
+            )
+        built = [{name: group[name] for name in GROUP} for group in self.optimiser.param_groups]
+        try:
+            self.network.load_state_dict(state['network'])
+            self.average.load_state_dict(state['average'])
+            self.optimiser.load_state_dict(state['optimiser'])
+            self.done, self.skipped = int(state['done']), int(state['skipped'])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(
+                f'{path} does not fit the settings ({error}): go on with those it was made with, '
+                'or train into another folder'
+            ) from error
+        # A state of before settings were kept in it may have others, and the manifest says these.
+        for group, values in zip(self.optimiser.param_groups, built, strict=True):
+            group.update(values)

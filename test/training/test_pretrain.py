@@ -218,6 +218,68 @@ def test_a_state_of_another_architecture_is_refused(tmp_path, pool_root):
         pretrain(replace(CONFIG, width=0.5), pool_root, tmp_path / 'run')
 
 
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'encoder_rate': 0.5}, r'encoder_rate 1\.0, now 0\.5: go on with those'),
+        ({'weight_decay': 0.1, 'seed': 1}, r'seed 0, now 1; weight_decay 0\.01, now 0\.1'),
+        ({'loss': 'silog'}, "loss 'l1_log', now 'silog'"),
+        ({'frozen_blocks': 3}, 'frozen_blocks 0, now 3'),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(tmp_path, pool_root, changes, message):
+    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(1))
+
+    with pytest.raises(ModelError, match=f'training.pt was made with other settings: {message}'):
+        pretrain(replace(CONFIG, **changes), pool_root, tmp_path / 'run')
+
+
+def test_a_run_may_go_on_for_longer_and_be_saved_at_other_times(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'run')
+    longer = replace(
+        CONFIG,
+        phases=(*CONFIG.phases, Phase(2, ((64, 96),), 4)),
+        samples=99,
+        decay_fraction=0.5,
+        pack_samples=3,
+        workers=2,
+        log_every=1,
+        save_every=1,
+    )
+
+    assert pretrain(longer, pool_root, tmp_path / 'run').step == 10
+
+
+def without_config(output):
+    state = load_training_state(output / 'training.pt')
+    del state['config']
+    torch.save(state, output / 'training.pt')
+
+
+def test_a_state_that_does_not_know_its_settings_goes_on_with_those_given(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(1))
+    without_config(tmp_path / 'run')
+    trainer = Trainer(
+        replace(CONFIG, encoder_rate=0.5, weight_decay=0.1),
+        SamplePool(pool_root, ('indoor',)),
+    )
+
+    trainer.resume(tmp_path / 'run' / 'training.pt')
+
+    groups = trainer.optimiser.param_groups
+    assert {group['share'] for group in groups} == {0.5, 1.0}
+    assert {group['weight_decay'] for group in groups} == {0.0, 0.1}
+    assert trainer.done > 0
+
+
+def test_a_state_of_other_frozen_parts_is_refused_in_words(tmp_path, pool_root):
+    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(1))
+    without_config(tmp_path / 'run')
+
+    with pytest.raises(ModelError, match='does not fit the settings'):
+        pretrain(replace(CONFIG, frozen_blocks=3), pool_root, tmp_path / 'run')
+
+
 def test_a_run_starts_from_other_weights_moved_to_its_range(tmp_path, pool_root):
     pretrain(CONFIG, pool_root, tmp_path / 'near', device='cpu')
     far = replace(CONFIG, start=str(tmp_path / 'near'), max_depth=80.0)
