@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 import csv
+import io
 from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
+
+from mono_depth_ros.errors import ModelError
+from mono_depth_ros.model.checkpoint import write_atomic
 
 if TYPE_CHECKING:
     from mono_depth_ros.training.trainer import Trainer
@@ -38,42 +43,72 @@ class TrainingLog:
     done : int
         Updates already made.
 
+    Raises
+    ------
+    ModelError
+        If the log cannot be read or written; what was there before is kept.
+
     """
 
     def __init__(self, folder: Path, done: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / 'log.csv'
-        rows = []
-        if path.exists():
-            with path.open(newline='') as file:
-                rows = [row for row in csv.DictReader(file) if int(row['step']) <= done]
-        self._file = path.open('w', newline='')
-        self._writer = csv.DictWriter(self._file, COLUMNS, extrasaction='ignore')
-        self._writer.writeheader()
-        self._writer.writerows(rows)
-        self._file.flush()
+        self._path = Path(folder) / 'log.csv'
+        text = _lines([dict(zip(COLUMNS, COLUMNS, strict=True)), *_read_rows(self._path, done)])
+        write_atomic(self._path, lambda path: path.write_text(text, newline=''))
         self._board = _tensorboard(folder / 'events', done)
 
     def write(
         self, trainer: Trainer, values: dict[str, float], started: float, first: int
     ) -> None:
-        """Add one line."""
+        """
+        Add one line.
+
+        Raises
+        ------
+        ModelError
+            If it cannot be written.
+
+        """
         row: dict[str, Any] = {key: f'{value:.6g}' for key, value in values.items()}
         row['step'] = trainer.done
         row['skipped'] = trainer.skipped
         row['pool'] = len(trainer.pool)
         row['updates_per_s'] = f'{(trainer.done - first) / (time.monotonic() - started):.3f}'
-        self._writer.writerow(row)
-        self._file.flush()
+        try:
+            with self._path.open('a', newline='') as file:
+                file.write(_lines([row]))
+        except OSError as error:
+            raise ModelError(f'cannot write {self._path}: {error.strerror}') from error
         if self._board is not None:
             for key, value in values.items():
                 self._board.add_scalar(key, value, trainer.done)
 
     def close(self) -> None:
-        """Close the files."""
-        self._file.close()
+        """Close what TensorBoard reads."""
         if self._board is not None:
             self._board.close()
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    csv.DictWriter(text, COLUMNS, extrasaction='ignore').writerows(rows)
+    return text.getvalue()
+
+
+def _read_rows(path: Path, done: int) -> list[dict[str, str]]:
+    """Return the whole lines of a log up to update ``done``."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline='') as file:
+            reader = csv.DictReader(file)
+            rows = [row for row in reader if None not in row.values()]
+            # In older logs val_delta1 was aligned by the median.
+            if 'val_delta1_median' not in (reader.fieldnames or ()):
+                for row in rows:
+                    row['val_delta1_median'] = row.pop('val_delta1', '')
+            return [row for row in rows if int(row['step']) <= done]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise ModelError(f'{path} is not a log of training ({error}): move it away') from error
 
 
 def _tensorboard(folder: Path, done: int) -> Any:
