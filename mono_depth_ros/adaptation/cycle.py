@@ -149,7 +149,10 @@ class Cycle:
         )
         self._tell(run)
         if not self.verdict.accepted:
-            return REJECTED, self.verdict.reason, ''
+            # Where no update has helped, the network in use is no worse for it: that is no step
+            # on the way back to the shipped one.
+            state = SKIPPED if run.network is baseline else REJECTED
+            return state, self.verdict.reason, ''
 
         self._enter('export')
         folder = self._export(store, run.network, in_use)

@@ -48,7 +48,8 @@ def judge(
     -------
     Verdict
         With metric points they decide: if the candidate is better there its scale and shape may
-        be others. The shape must be no worse where the motion of the camera tells it.
+        be others. The shape must be no worse where the motion of the camera tells it. A candidate
+        that gives the same depth is not accepted: nothing would be gained.
 
     """
     config = config or GateConfig()
@@ -56,6 +57,7 @@ def judge(
     old = [baseline(frame.rgb) for frame in evidence.frames]
     points, agree, notes = _judge_points(new, old, evidence, config)
     checks = [
+        _judge_change(new, old),
         *_judge_output(new, old, evidence, config, alike=not agree),
         _judge_scale(new, old, config, required=not agree),
         *points,
@@ -65,6 +67,12 @@ def judge(
         *_judge_time(candidate, baseline, new, old, evidence, config),
     ]
     return Verdict(tuple(checks), notes)
+
+
+def _judge_change(new: list[Depth], old: list[Depth]) -> Check:
+    """Ask for another depth than before, in any pixel."""
+    share = np.mean([n != o for n, o in _pairs(new, old)]) if new else np.nan
+    return Check('changed share', float(share), 0.0, '>', 'no better than the network in use')
 
 
 def _judge_output(

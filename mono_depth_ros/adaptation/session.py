@@ -44,7 +44,7 @@ class AdaptationRun:
     Attributes
     ----------
     network : FastDepth
-        The candidate.
+        The candidate; the network in use itself if no update has helped.
     steps, skipped : int
         Updates made, and those without a finite loss.
     seconds : float
@@ -151,8 +151,9 @@ def adapt_network(
     Adapt a network to target images.
 
     Where held-out images have metric points or structure, the best candidate of every 25 updates
-    is kept, and it ends when five in a row were no better. Without metric points its scale is that
-    of the network in use.
+    is kept, and it ends when five in a row were no better. If none was better than what training
+    began with, the network in use itself leaves. Without metric points the scale is that of the
+    network in use.
 
     Parameters
     ----------
@@ -180,6 +181,7 @@ def adapt_network(
 
     """
     recipe = choose_recipe(source, frames, config)
+    in_use = start or source
     adapter = Adapter(source, recipe, config, start=start, frames=frames)
     best = BestCandidate(held_out if recipe.chosen else [], source.focal)
     started = time.monotonic()
@@ -188,6 +190,7 @@ def adapt_network(
     if recipe.steps:
         batches = BatchMaker(samples, frames, source, recipe, batch=config.batch, seed=config.seed)
         best.offer(adapter.candidate)
+        first = best.network
         for step in range(recipe.steps):
             recent = [*recent, adapter.step(batches.make(step))][-CHECK_EVERY:]
             left = (time.monotonic() - started) / (step + 1) * (recipe.steps - step - 1)
@@ -198,15 +201,18 @@ def adapt_network(
                 logger.warning('%s: going on without', stopped)
                 adapter.dismiss_judges()
                 stopped = ''
-            if (step + 1) % CHECK_EVERY == 0 and best.offer(adapter.candidate) >= PATIENCE:
+            due = (step + 1) % CHECK_EVERY == 0 or step + 1 == recipe.steps
+            if due and best.offer(adapter.candidate) >= PATIENCE:
                 stopped = f'no better on held-out images for {PATIENCE} checks'
             if stopped:
                 break
         if adapter.done == adapter.skipped:
             raise ModelError(f'no loss of {adapter.done} updates was finite')
+        if first is not None and best.network is first and not recipe.bn_weight:
+            best.network = in_use  # and not what differs from it by the weights set back
     network, factor = best.network or adapter.candidate(), 1.0
-    if recipe.keeps_scale and recipe.steps and not recipe.anchor:
-        network, factor = keep_scale(network, start or source, frames)
+    if recipe.keeps_scale and recipe.steps and not recipe.anchor and network is not in_use:
+        network, factor = keep_scale(network, in_use, frames)
     names = recent[-1] if recent else {}
     return AdaptationRun(
         network=network,

@@ -23,7 +23,7 @@ class Check:
     value, threshold : float
         The number, and what it is held against.
     relation : str
-        ``<=`` or ``>=``: how the value must stand to the threshold.
+        ``<=``, ``>=`` or ``>``: how the value must stand to the threshold.
     meaning : str
         What it means if it does not.
     required : bool
@@ -43,6 +43,8 @@ class Check:
         """Whether the value is on the right side; NaN never is."""
         if self.relation == '<=':
             return self.value <= self.threshold + EDGE
+        if self.relation == '>':
+            return self.value > self.threshold
         return self.value >= self.threshold - EDGE
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ from mono_depth_ros.adaptation.cycle import run_cycle
 from mono_depth_ros.adaptation.cycle_process import CycleProcess
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.outcome import CycleJob, STAGES
+from mono_depth_ros.adaptation.session import AdaptationRun
 from mono_depth_ros.adaptation.target_frame import read_frames, write_frame
 from mono_depth_ros.engine import durable
 from mono_depth_ros.engine.store import VersionStore
@@ -178,6 +179,21 @@ def test_a_store_in_use_is_known_by_its_error_and_not_by_its_words(job, monkeypa
     outcome = run_cycle(job)
 
     assert (outcome.state, outcome.reason) == ('SKIPPED', 'taken')
+
+
+def test_a_cycle_that_helped_nothing_adds_nothing_and_counts_as_none(job, monkeypatch):
+    first = run_cycle(job)
+
+    def adapt(source, samples, frames, config, *, start, **options):
+        return AdaptationRun(start, 100, 0, 1.0, 0.0, {})
+
+    monkeypatch.setattr(session, 'adapt_network', adapt)
+    outcome = run_cycle(job)
+
+    assert (outcome.state, outcome.stage) == ('SKIPPED', 'judge')
+    assert outcome.reason.startswith('no better than the network in use')
+    assert not outcome.verdict['accepted']
+    assert [version.name for version in store_of(job).versions()] == [first.version]
 
 
 def test_a_ruined_candidate_is_rejected_with_numbers(job):

@@ -56,12 +56,25 @@ def failures(candidate, seen=None, **settings):
     return {check.name for check in verdict.failed}, verdict
 
 
-def test_the_network_in_use_passes_its_own_gate():
-    names, verdict = failures(network)
+def nearly(rgb):
+    """Give nearly the depth of the network in use: enough to be another network."""
+    return network(rgb) * np.float32(1 + 1e-6)
+
+
+def test_nearly_the_network_in_use_passes_its_gate():
+    names, verdict = failures(nearly)
 
     assert not names
     assert verdict.accepted
     assert verdict.reason == f'all {len(verdict.checks)} checks passed'
+
+
+@pytest.mark.parametrize('points', [0, 40])
+def test_the_network_in_use_is_no_better_than_itself(points):
+    names, verdict = failures(network, replace(evidence(points), samples=[]))
+
+    assert names == {'changed share'}
+    assert verdict.reason == ('no better than the network in use (changed share 0, must be > 0)')
 
 
 def test_a_collapsed_candidate_is_refused_as_collapsed():
@@ -161,7 +174,7 @@ def test_a_sky_that_comes_nearer_is_no_collapse():
 
 
 def test_few_points_decide_nothing():
-    names, verdict = failures(network, evidence(points=5), min_points=50)
+    names, verdict = failures(nearly, evidence(points=5), min_points=50)
 
     assert not names
     assert not any('points' in check.name for check in verdict.checks)
@@ -200,7 +213,7 @@ def test_a_candidate_that_sees_shape_worse_is_refused():
     seen = replace(evidence(), samples=[], frames=[shaped(k, 2.0 + k) for k in range(4)])
 
     flatter, _ = failures(lambda rgb: 3 * (network(rgb) / 3) ** 0.9, seen)
-    same, _ = failures(network, seen)
+    same, _ = failures(nearly, seen)
 
     assert flatter == {'structure error'}
     assert not same

@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from mono_depth_ros.adaptation import session
 from mono_depth_ros.adaptation.config import AdapterConfig
 from mono_depth_ros.adaptation.selection import (
     BestCandidate,
@@ -99,3 +100,33 @@ def test_the_scale_is_put_back_unless_metres_moved_it(tiny, samples, frames, anc
         pairs = zip(predict_all(run.network, frames), predict_all(tiny, frames), strict=True)
         shift = np.median([np.log(np.median(new) / np.median(old)) for new, old in pairs])
         assert abs(shift) < 0.01
+
+
+@pytest.mark.parametrize('known', ['points', 'structure'])
+def test_where_no_update_helps_the_network_in_use_leaves(tiny, samples, frames, known):
+    # What is known of the images is what the network in use says of them: it cannot be bettered.
+    held_out = with_truth(bent(tiny, 1.2), frames, metric=known == 'points')
+    wild = AdapterConfig(mode='auto', steps=2, batch=2, learning_rate=0.5, restore=0.1)
+    in_use = bent(tiny, 1.2)
+
+    run = adapt_network(tiny, samples, frames, wild, start=in_use, held_out=held_out)
+
+    assert run.network is in_use
+    assert run.factor == 1.0
+
+
+def test_the_last_update_is_looked_at_too(tiny, samples, frames, monkeypatch):
+    looked_at = []
+
+    class Spy(BestCandidate):
+        def offer(self, candidate):
+            looked_at.append(candidate())
+            return super().offer(candidate)
+
+    monkeypatch.setattr(session, 'BestCandidate', Spy)
+    config = AdapterConfig(mode='auto', steps=3, batch=2, learning_rate=1e-3)
+
+    adapt_network(tiny, samples, frames, config)
+
+    first, last = (predict_all(network, frames[:1])[0] for network in looked_at)
+    assert not np.array_equal(first, last)

@@ -257,7 +257,8 @@ def test_modes_are_compared_and_a_comparison_goes_on_where_it_ended(recording, m
     assert (tmp_path / 'runs.jsonl').read_text().startswith(runs)
     assert (tmp_path / 'plot.png').stat().st_size > 1000
     before = next(row for row in report['runs'] if row['name'] == 'none')
-    assert before['accepted']
+    assert not before['accepted']
+    assert before['verdict']['reason'].startswith('no better than the network in use')
     other = compared(recording, model, tmp_path, '--batch', 3)
     assert isinstance(other.exception, DatasetError) or 'another comparison' in other.output
 
