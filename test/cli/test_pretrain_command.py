@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """`mono_depth pretrain`: rendered scenes in, a network out; mistakes are said in one line."""
 
+from functools import partial
 import os
+import signal
 import subprocess
 import sys
 
+from mono_depth_ros.manifest import read_manifest
 import pytest
 import yaml
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.model.checkpoint import load_training_state
+from mono_depth_ros.model.checkpoint import load_network, load_training_state
 from mono_depth_ros.source import pool as module
+from mono_depth_ros.source.pack import read_source_pack
 from mono_depth_ros.source.pool import write_shard
 import numpy as np
 
@@ -33,6 +37,12 @@ SETTINGS = {
     'pack_samples': 4,
 }
 
+ENVIRONMENT = {
+    **os.environ,
+    'OMP_NUM_THREADS': '1',
+    'PYTHONPATH': os.pathsep.join(sys.path),
+}
+
 
 def shard(seed, count=8, size=(64, 96)):
     rng = np.random.default_rng(seed)
@@ -44,6 +54,14 @@ def shard(seed, count=8, size=(64, 96)):
         'semantics': np.zeros(depth.shape, np.uint8),
         'focal': np.full(count, 80.0, np.float32),
     }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -66,13 +84,100 @@ def settings(tmp_path):
     return write
 
 
+@pytest.fixture
+def no_rendering(monkeypatch):
+    monkeypatch.setattr(module, 'render_shard', lambda *a, **k: pytest.fail('rendered'))
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Let a shard have 4 samples, so that rendering takes seconds."""
+    monkeypatch.setattr(module, 'fill_pool', partial(module.fill_pool, shard_samples=4))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_scenes_are_rendered_trained_on_and_exported(run, tmp_path, settings, small_shards):
+    output = tmp_path / 'run'
+    command = ('pretrain', '--output', output, '--config', settings())
+
+    assert run(*command, '--render-only')[0] == 0
+    assert names(output) == ['pool']
+    assert names(output / 'pool') == [f'indoor-{number:06d}' for number in range(3)]
+
+    status, said, _ = run(*command)
+
+    assert status == 0
+    assert 'finished: 8 updates, 0 skipped' in ' '.join(said.split())
+    assert {'log.csv', 'manifest.json', 'training.pt', 'weights.safetensors'} <= set(names(output))
+    manifest = read_manifest(output / 'model.onnx')
+    assert (manifest.version, manifest.focal, manifest.input_size) == ('8', 80.0, (64, 96))
+    assert manifest.source == 'trained from random weights on procedural scenes (indoor)'
+    assert manifest.notes['scenes'] == 8
+    assert len(read_source_pack(output / 'source_pack.zip')) == 4
+
+
+def test_what_is_rendered_is_not_rendered_again(run, tmp_path, pool, settings, no_rendering):
+    status, _, errors = run(
+        'pretrain', '--output', tmp_path / 'run', '--config', settings(), '--pool', pool,
+        '--render-only',
+    )  # fmt: skip
+
+    assert (status, errors) == (0, '')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_it_trains_on_what_is_there_if_told_not_to_render(
+    run, tmp_path, pool, settings, no_rendering
+):
+    status, said, _ = run(
+        'pretrain', '--output', tmp_path / 'run', '--config', settings(samples=1000),
+        '--pool', pool, '--no-render',
+    )  # fmt: skip
+
+    assert status == 0
+    assert 'finished' in said
+
+
+def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(run, tmp_path, pool, settings):
+    common = ('--config', str(settings()), '--pool', str(pool), '--device', 'cpu')
+    killed = ['pretrain', '--output', str(tmp_path / 'killed'), *common]
+    script = (
+        'import os, signal\n'
+        'from mono_depth_ros.cli.main import main\n'
+        'from mono_depth_ros.training.trainer import Trainer\n'
+        'step = Trainer.step\n'
+        'def dying_step(trainer, batch):\n'
+        '    if trainer.done == 5:\n'  # saved at 3, would be at 6
+        '        os.kill(os.getpid(), signal.SIGKILL)\n'
+        '    return step(trainer, batch)\n'
+        'Trainer.step = dying_step\n'
+        f'main({killed!r})\n'
+    )
+    run('pretrain', '--output', tmp_path / 'whole', *common)
+
+    dead = subprocess.run(
+        [sys.executable, '-c', script], env=ENVIRONMENT, capture_output=True, timeout=120
+    )
+    state = load_training_state(tmp_path / 'killed' / 'training.pt')
+    status, said, _ = run(*killed)
+
+    assert (dead.returncode, state['done'], status) == (-signal.SIGKILL, 3, 0)
+    assert 'finished: 8 updates' in ' '.join(said.split())
+    whole, parts = (load_network(tmp_path / name).state_dict() for name in ('whole', 'killed'))
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=0, atol=0)
+
+
 def in_two_processes(*arguments):
     """Run the command as the help says to run it on several GPUs."""
     launcher = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
     command = ['--nproc-per-node=2', '-m', 'mono_depth_ros.cli.main', 'pretrain']
     return subprocess.run(
         [*launcher, *command, *map(str, arguments), '--device', 'cpu'],
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(sys.path)},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -113,10 +218,8 @@ def test_several_processes_do_not_wait_for_one_that_renders(tmp_path, pool, sett
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_rendered(
-    run, tmp_path, settings, monkeypatch, changes, options, message
+    run, tmp_path, settings, no_rendering, changes, options, message
 ):
-    monkeypatch.setattr(module, 'render_shard', lambda *a, **k: pytest.fail('rendered'))
-
     status, output, errors = run(
         'pretrain', '--output', tmp_path / 'run', '--config', settings(**changes), *options
     )
@@ -124,4 +227,35 @@ def test_a_mistake_is_one_line_and_nothing_is_rendered(
     assert (status, output) == (1, '')
     assert errors.startswith('Error: ')
     assert message in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'seed': 1}, 'was made with other settings: seed 0, now 1'),
+        ({'width': 0.5}, 'is of another network'),
+    ],
+)
+def test_a_run_that_goes_on_with_other_settings_is_one_line(
+    run, tmp_path, pool, settings, changes, message
+):
+    command = ('pretrain', '--output', tmp_path / 'run', '--pool', pool, '--config')
+    assert run(*command, settings())[0] == 0
+
+    status, _, errors = run(*command, settings(**changes))
+
+    assert status == 1
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_an_empty_pool_is_said_in_one_line(run, tmp_path, settings):
+    status, _, errors = run(
+        'pretrain', '--output', tmp_path / 'run', '--config', settings(), '--no-render'
+    )
+
+    assert status == 1
+    assert errors.startswith('Error: no samples of')
+    assert 'render some first' in errors
     assert len(errors.splitlines()) == 1
