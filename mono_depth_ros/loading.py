@@ -11,7 +11,7 @@ from mono_depth_ros.config import EngineConfig, OutputConfig
 from mono_depth_ros.engine.select import load_engine, OnMissingPlan
 from mono_depth_ros.engine.store_reader import StoreReader
 from mono_depth_ros.errors import MonoDepthError
-from mono_depth_ros.model.registry import resolve_model
+from mono_depth_ros.model.registry import resolve_model, ResolvedModel
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
 
@@ -24,7 +24,7 @@ def load_estimator(
     image_size: tuple[int, int] | None = None,
     output: OutputConfig | None = None,
     *,
-    candidate: bool = False,
+    model: ResolvedModel | None = None,
     on_missing_plan: OnMissingPlan | None = None,
 ) -> DepthEstimator:
     """
@@ -40,8 +40,8 @@ def load_estimator(
         (height, width) of the images [px], whose aspect ratio the input takes.
     output : OutputConfig, optional
         What depth looks like when it leaves.
-    candidate : bool
-        Prefer the version of the store that waits to be tried.
+    model : ResolvedModel, optional
+        The network itself, where the caller has looked it up.
     on_missing_plan : callable, optional
         See `load_engine`.
 
@@ -56,7 +56,8 @@ def load_estimator(
         With what is wrong with the model, the backend or the settings.
 
     """
-    model = resolve_model(config.model, store, candidate=candidate)
+    if model is None:
+        model = resolve_model(config.model, store)
     if model.warning:
         logger.warning(model.warning)
     size = parse_input_size(config.input_size)

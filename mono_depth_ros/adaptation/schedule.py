@@ -175,16 +175,11 @@ class Schedule:
         self.rejections = 0
         return True
 
-    def take_back(self) -> bool:
-        """
-        Note that the depth node's watch took back what was promoted last; otherwise as `end`.
-
-        It was a rejection that came late, so what the promotion has forgiven counts again.
-        """
+    def take_back(self) -> None:
+        """Count again what the last promotion has forgiven: the watch found it no good."""
         self.rejections += self._forgiven[0]
         self._failures += self._forgiven[1]
         self._forgiven = (0, 0)
-        return self.end(REJECTED)
 
     def describe(self) -> str:
         """Say in words when the next cycle begins."""

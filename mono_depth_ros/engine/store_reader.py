@@ -170,26 +170,39 @@ class StoreReader:
 
         It was never promoted, and is neither bad nor damaged.
         """
-        name = self._untried()
+        name = self.waiting_name()
         return None if name is None or self._problem(name) else self._read(name)
 
     def damaged_candidate(self) -> str:
-        """Say what is damaged of the version waiting to be tried; empty if nothing is."""
-        name = self._untried()
-        problem = '' if name is None else self._problem(name, bad_is_wrong=False)
-        if not problem or name is None or self._is_bad(name):
-            return ''
-        return f'version {name} in {self.root} waits to be tried, but {problem}'
+        """
+        Say what is damaged of the version waiting to be tried; empty if nothing is.
 
-    def _untried(self) -> str | None:
+        Raises
+        ------
+        StoreError
+            If it cannot be read now.
+
+        """
+        name = self.waiting_name()
+        if name is None:
+            return ''
+        try:
+            damage = '' if self._mark(name) else self._damage(name)
+        except OSError as error:
+            raise durable.store_error(f'read version {name} in {self.root}', error) from error
+        return f'version {name} in {self.root} waits to be tried, but {damage}' if damage else ''
+
+    def waiting_name(self) -> str | None:
         """Return the name of the newest version unless it was in use, whatever its state."""
         names = self._names()
         if not names or names[-1] in self._history() or names[-1] == self.current_name():
             return None
         return names[-1]
 
-    def _is_bad(self, name: str) -> bool:
-        return name in self.refused or (self.versions_path / name / BAD).exists()
+    def _mark(self, name: str) -> str:
+        """Say why a version is bad; empty if it is not. OSError passes."""
+        path = self.versions_path / name / BAD
+        return path.read_text() if path.exists() else self.refused.get(name, '')
 
     def verify(self) -> dict[str, str]:
         """Check the files of every version against their hashes; return what is wrong, by name."""
@@ -243,20 +256,28 @@ class StoreReader:
     def _problem(self, name: str, bad_is_wrong: bool = True) -> str:
         """Say why a version cannot be used; empty if it can."""
         try:
-            if not _NAME.fullmatch(name) or not (self.versions_path / name).is_dir():
-                return 'is not there'
-            version = self._read(name)
-            for file, digest in version.files.items():
-                if not (version.path / file).is_file():
-                    return f'has lost {file}'
-                if durable.sha256(version.path / file) != digest:
-                    return f'has a damaged {file}'
-        except StoreError:
-            return f'has a damaged {MANIFEST}'
+            damage = self._damage(name)
+            if damage or not bad_is_wrong:
+                return damage
+            bad = self._mark(name)
         except OSError as error:
             return f'cannot be read: {error.strerror}'
-        bad = version.bad or self.refused.get(name, '')
-        return f'is marked bad ({bad})' if bad and bad_is_wrong else ''
+        return f'is marked bad ({bad})' if bad else ''
+
+    def _damage(self, name: str) -> str:
+        """Say what is lost or damaged of a version; empty if nothing is. OSError passes."""
+        if not _NAME.fullmatch(name) or not (self.versions_path / name).is_dir():
+            return 'is not there'
+        try:
+            version = self._read(name)
+        except StoreError:
+            return f'has a damaged {MANIFEST}'
+        for file, digest in version.files.items():
+            if not (version.path / file).is_file():
+                return f'has lost {file}'
+            if durable.sha256(version.path / file) != digest:
+                return f'has a damaged {file}'
+        return ''
 
     def _earlier(self, name: str) -> list[str]:
         """

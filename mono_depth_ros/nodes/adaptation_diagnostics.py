@@ -56,10 +56,9 @@ def _values(loop: AdaptationLoop) -> dict[str, str]:
     collector, schedule, progress = loop.collector, loop.schedule, loop.runner.progress
     frames = loop.buffer.snapshot()
     drift, feature = collector.statistics.drift()
-    candidate = loop.hand_over.version if loop.hand_over.active else ''
     return {
         'state': loop.state,
-        'candidate': candidate,
+        'candidate': loop.candidate,
         'depth node runs': loop.hand_over.running,
         'stage': str(progress.get('stage', '')),
         'step': str(progress.get('step', '')),

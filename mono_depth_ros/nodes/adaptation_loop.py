@@ -15,6 +15,7 @@ from mono_depth_ros.adaptation.outcome import (
     CycleJob,
     Outcome,
     PROMOTED,
+    REJECTED,
     SKIPPED,
 )
 from mono_depth_ros.adaptation.schedule import Schedule, ScheduleConfig
@@ -28,6 +29,8 @@ from mono_depth_ros.nodes.network_in_use import NetworkInUse, ROLLED_BACK
 CYCLE_FRAMES = 'cycle_frames'
 # A depth node that runs another network for so many ticks is asked to look again.
 LAG_TICKS = 10
+# It is asked after so many ticks again to try a version that waits, after twice as many each time.
+RETRY_TICKS, MAX_RETRY_TICKS = 20, 1200
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ class AdaptationLoop:
         self.outcome: Outcome | None = None
         self.problem = ''
         self.paused = False
+        # The version in the store that the depth node has still to try.
         self._waiting: Outcome | None = None
+        self._retry_ticks = self._ticks_left = 0
         self._cycles = 0
         self._lag: tuple[str, str] | None = None
         self._lag_ticks = 0
@@ -104,6 +109,11 @@ class AdaptationLoop:
         state = 'adapting' if self.runner.active else 'collecting'
         return f'paused while {state}' if self.paused else state
 
+    @property
+    def candidate(self) -> str:
+        """Version that the depth node has still to try; empty if there is none."""
+        return self._waiting.version if self._waiting is not None else ''
+
     def resume_hand_over(self) -> None:
         """Hand over the version that was left waiting by a node that ended, if it is of ours."""
         try:
@@ -112,7 +122,6 @@ class AdaptationLoop:
             self.problem = str(error)
             return
         if waiting is not None:
-            self.schedule.begin()
             outcome = Outcome(ADDED, 'it passed the gate before a restart', '', waiting.name)
             self._on_outcome(outcome)
 
@@ -132,6 +141,8 @@ class AdaptationLoop:
             outcome = self.runner.poll()
             if outcome is not None:
                 self._on_outcome(outcome)
+        elif self._waiting is not None and self._may_try_again():
+            self.hand_over.begin(self._waiting.version)
         elif self._depth_node_lags():
             self.hand_over.begin()
         elif not self.refusal():
@@ -205,6 +216,11 @@ class AdaptationLoop:
         self._waiting = None  # it waits in the store
         self.schedule.running = False
 
+    def _may_try_again(self) -> bool:
+        """Say whether it is time to ask the depth node again to try the version that waits."""
+        self._ticks_left -= 1
+        return self._ticks_left <= 0 and self.hand_over.ready
+
     def _depth_node_lags(self) -> bool:
         """Say, once, that the depth node has run another network than the store for a while."""
         lag = (self.hand_over.running, self.in_use.version)
@@ -229,6 +245,7 @@ class AdaptationLoop:
             return
         last = self.outcome if self.outcome and self.outcome.version == before else None
         verdict = last.verdict if last else {}
+        self.schedule.take_back()
         self._finish(Outcome(ROLLED_BACK, bad, 'watch', before, verdict))
 
     def _cancel_cycle(self, reason: str) -> None:
@@ -240,16 +257,30 @@ class AdaptationLoop:
             self._finish(outcome)
             return
         self._waiting = self.outcome = outcome
+        self._retry_ticks = 0
         self._logger.info(f'handing version {outcome.version} to {self.hand_over.service}')
         self.hand_over.begin(outcome.version)
 
     def _on_reply(self, reply: Reply) -> None:
-        outcome, self._waiting = self._waiting, None
-        if outcome is None:
+        if self._waiting is None:
             said = 'the depth node has reloaded' if reply.accepted else 'no reload'
             self._logger.info(f'{said}: {reply.message}')
             return
-        self._finish(self.in_use.settle(outcome, reply))
+        outcome = self.in_use.settle(self._waiting, reply)
+        if outcome.state == ADDED:
+            self._go_on_waiting(outcome)
+        else:
+            self._waiting = None
+            self._finish(outcome)
+
+    def _go_on_waiting(self, outcome: Outcome) -> None:
+        """Let a version wait that could not be tried; cycles go on, a newer one replaces it."""
+        self.outcome = outcome
+        self._logger.warning(f'version {outcome.version}: {outcome.reason}')
+        if self.schedule.running:
+            self.schedule.end(SKIPPED)
+        self._retry_ticks = min(2 * self._retry_ticks, MAX_RETRY_TICKS) or RETRY_TICKS
+        self._ticks_left = self._retry_ticks
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -260,12 +291,11 @@ class AdaptationLoop:
             self._logger.info(line)
         else:
             self._logger.warning(line)
-        self._count(outcome.state)
+        self._count(REJECTED if outcome.state == ROLLED_BACK else outcome.state)
 
     def _count(self, state: str) -> None:
         """Tell the schedule; go back to the shipped network when it says so."""
-        schedule = self.schedule
-        if not (schedule.take_back() if state == ROLLED_BACK else schedule.end(state)):
+        if not self.schedule.end(state):
             return
         reason = f'given up after {self.settings.schedule.reset_after} rejected cycles in a row'
         try:

@@ -18,8 +18,9 @@ from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine.beside import beside_images
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import StoreReader
-from mono_depth_ros.errors import MonoDepthError, PlanMissingError, StoreError
+from mono_depth_ros.errors import ModelError, PlanMissingError, StoreError
 from mono_depth_ros.loading import load_estimator
+from mono_depth_ros.model.registry import resolve_model
 from mono_depth_ros.nodes.plan_builder import PlanBuilder
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
@@ -83,13 +84,16 @@ class EngineLoader:
         on_missing_plan: Callable[[PlanMissingError], bool],
     ) -> DepthEstimator:
         self.missing, self._candidate = None, candidate
-        return load_estimator(
-            self.config,
-            self._store(),
-            image_size,
-            candidate=candidate,
-            on_missing_plan=on_missing_plan,
-        )
+        store = self._store()
+        model = resolve_model(self.config.model, store, candidate=candidate)
+        try:
+            return load_estimator(
+                self.config, store, image_size, model=model, on_missing_plan=on_missing_plan
+            )
+        except ModelError as error:
+            if model.origin == 'store':
+                self._condemn(model.version, f'it was refused: {error}')
+            raise
 
     def _store(self) -> StoreReader:
         # A copy: what is refused may change while another thread reads it.
@@ -135,15 +139,18 @@ class EngineLoader:
         """
         Start loading the version of the store that waits to be tried, else the one in use.
 
-        A candidate that is damaged is an error, not a reason to load something else. ``build``
-        builds a missing TensorRT plan first, instead of taking another backend. Otherwise as
-        `load_again`.
+        A candidate that is damaged is an error, not a reason to load something else. A network
+        that is no good is marked bad in the store before the outcome is told; whatever else keeps
+        it from being loaded (no memory, no plan) may be over the next time. ``build`` builds a
+        missing TensorRT plan first, instead of taking another backend. Otherwise as `load_again`.
         """
         on_missing_plan = self._build_now if build else self._remember_missing_plan
 
         def load() -> DepthEstimator:
-            damaged = self._store().damaged_candidate()
+            store = self._store()
+            damaged = store.damaged_candidate()
             if damaged:
+                self._condemn(store.waiting_name() or '', damaged)
                 raise StoreError(damaged)
             return self._load(image_size, True, on_missing_plan)
 
@@ -175,16 +182,20 @@ class EngineLoader:
         self._refused[version] = reason
 
         def write() -> None:
-            try:
-                VersionStore(self._store_path).withdraw(version, reason)
-            except MonoDepthError as error:
-                on_done(str(error))
-            else:
-                # Now the store knows, and a person may take the mark away there.
-                self._refused.pop(version, None)
-                on_done('')
+            on_done(self._condemn(version, reason))
 
         threading.Thread(target=write, name='withdraw').start()
+
+    def _condemn(self, version: str, reason: str) -> str:
+        """Mark a version bad in the store; return what went wrong: then it is refused here."""
+        self._refused[version] = reason
+        try:
+            VersionStore(self._store_path).withdraw(version, reason)
+        except StoreError as error:
+            return str(error)
+        # Now the store knows, and a person may take the mark away there.
+        self._refused.pop(version, None)
+        return ''
 
     def dispose(self, estimator: DepthEstimator) -> None:
         """Close an engine in the background: freeing its memory takes as long as an image."""

@@ -15,6 +15,7 @@ from mono_depth_ros.engine.base import Engine
 from mono_depth_ros.errors import EngineError, ImageError, MonoDepthError
 from mono_depth_ros.health import accepted_shift, HealthWatch, look_at
 from mono_depth_ros.nodes.engine_loader import EngineLoader
+from mono_depth_ros.nodes.hand_over import BUSY
 from mono_depth_ros.nodes.qos import LATCHED
 from mono_depth_ros.pipeline import DepthEstimator
 import numpy as np
@@ -260,7 +261,7 @@ class EngineSlot:
             response.success = error is None
             response.message = str(error or describe_engine(self.estimator.engine))
         else:
-            response.message = 'an engine is being loaded already: try again when it is done'
+            response.message = BUSY
         return response
 
     @property

@@ -17,7 +17,8 @@ from std_srvs.srv import Trigger
 # How long a depth node that is not there may take to appear: it may be restarting.
 ABSENT_S = 5.0
 RETRY_S = 1.0
-BUSY = 'being loaded already'
+# What the depth node answers while it loads another engine; that takes seconds.
+BUSY = 'an engine is being loaded already: try again when it is done'
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ class HandOver:
         """Say whether an answer is waited for."""
         return self._active
 
+    @property
+    def ready(self) -> bool:
+        """Say whether there is a depth node to ask."""
+        return bool(self._client.service_is_ready())
+
     def begin(self, version: str = '') -> None:
         """Ask the depth node to load what the store has for it."""
         self.cancel()
@@ -119,7 +125,7 @@ class HandOver:
             self._not_before = now + RETRY_S
         if now - self._began > self._timeout_s:
             return Reply(None, f'{self.service} gave no answer within {self._timeout_s:g} s')
-        if self._client.service_is_ready():
+        if self.ready:
             self._seen = now
             if self._future is None and now >= self._not_before:
                 self._future = self._client.call_async(Trigger.Request())

@@ -4,9 +4,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
-from mono_depth_ros.adaptation.outcome import FAILED, Outcome, PROMOTED, REJECTED
+from mono_depth_ros.adaptation.outcome import (
+    ADDED,
+    FAILED,
+    Outcome,
+    PROMOTED,
+    REJECTED,
+    SKIPPED,
+)
 from mono_depth_ros.engine.store import Version, VersionStore
 from mono_depth_ros.engine.store_reader import BY_HAND
 from mono_depth_ros.errors import StoreError
@@ -76,26 +84,37 @@ class NetworkInUse:
         return before or '', '' if bad.startswith(BY_HAND) else bad
 
     def settle(self, outcome: Outcome, reply: Reply) -> Outcome:
-        """Put a version in use, or mark it bad, as the depth node has answered."""
-        try:
-            if reply.accepted is False:
-                reason = f'the depth node refuses it: {reply.message}'
-                self.store.withdraw(outcome.version, reason)
-                return replace(outcome, state=REJECTED, reason=reason, stage='hand over')
-            self.current = self.store.promote(outcome.version).name
+        """
+        Put a version in use that the depth node runs, and let one wait that it could not try.
+
+        What is no good the depth node has marked in the store, whether its answer came or not.
+        """
+        name = outcome.version
+        runs = bool(reply.accepted) and name in reply.message
+        with suppress(StoreError):  # what cannot be removed now is the next time
             self.store.prune(self._keep)
+        try:
+            if runs:
+                self.current = self.store.promote(name).name
+            waits = self.store.waiting_name() == name
         except StoreError as error:
             # The depth node may have watched it for a moment, and withdrawn it.
-            bad = self._why_bad(outcome.version)
+            bad = self._why_bad(name)
             state, reason = (ROLLED_BACK, bad) if bad else (FAILED, str(error))
             return replace(outcome, state=state, reason=reason, stage='promote')
-        told = 'the depth node runs it'
-        if outcome.version not in reply.message:  # it was told to run another network
-            told = f'the depth node answered: {reply.message}'
-        if reply.accepted is None:
-            told = f'{reply.message}, so a depth node takes it when it starts'
         gate = outcome.reason.removesuffix('; it waits to be tried')
-        return replace(outcome, state=PROMOTED, reason=f'{gate}; {told}', stage='promote')
+        if runs:
+            reason = f'{gate}; the depth node runs it'
+            return replace(outcome, state=PROMOTED, reason=reason, stage='promote')
+        bad = self._why_bad(name)
+        if bad:
+            state, reason = REJECTED, f'the depth node refuses it: {bad}'
+        elif waits:
+            answered = '' if reply.accepted is None else 'the depth node answered: '
+            state, reason = ADDED, f'{gate}; it waits to be tried: {answered}{reply.message}'
+        else:
+            state, reason = SKIPPED, f'{gate}; another network was chosen before it was tried'
+        return replace(outcome, state=state, reason=reason, stage='hand over')
 
     def roll_back(self, reason: str) -> Version | None:
         """Go back to the network in use before; see `VersionStore.rollback`."""

@@ -162,7 +162,8 @@ def test_a_promotion_that_the_watch_takes_back_has_forgiven_nothing():
 
     for _ in range(3):
         plan.end(PROMOTED)
-        ends.append(plan.take_back())
+        plan.take_back()
+        ends.append(plan.end(REJECTED))
         waits.append(plan.wait_s)
 
     assert ends == [False, False, True]
@@ -175,7 +176,9 @@ def test_a_promotion_that_is_taken_back_counts_with_what_came_after_it():
     ends = [plan.end(state) for state in (REJECTED, REJECTED, PROMOTED, REJECTED)]
 
     assert (ends[-1], plan.rejections) == (False, 1)
-    assert plan.take_back()
+    plan.take_back()
+    assert plan.rejections == 3
+    assert plan.end(REJECTED)
 
 
 def test_failures_back_off_and_never_lead_back_to_the_source():

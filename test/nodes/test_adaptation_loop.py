@@ -6,6 +6,7 @@ import logging
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
@@ -60,7 +61,7 @@ class PlayedHandOver:
 
     def __init__(self):
         self.active, self.version, self.running, self.begun = False, '', '', []
-        self.reply = Reply(True, 'using it')
+        self.reply, self.ready = None, True
 
     def begin(self, version=''):
         self.active, self.version = True, version
@@ -68,7 +69,7 @@ class PlayedHandOver:
 
     def poll(self):
         self.active = False
-        return self.reply
+        return self.reply or Reply(True, f'using {self.version}')
 
     def cancel(self):
         self.active = False
@@ -184,6 +185,68 @@ def test_the_third_rejection_in_a_row_goes_back_to_the_shipped_network(loop, tmp
     assert loop.hand_over.begun[-1] == ''  # the depth node shall look again
     assert not any(version.bad for version in loop.in_use.store.versions())  # they served well
     assert loop.in_use.store.candidate() is None
+
+
+def test_a_version_that_cannot_be_tried_waits_longer_each_time(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    loop.hand_over.reply = Reply(False, 'no TensorRT plan: the disk is full')
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    asked = []
+
+    for tick in range(200):
+        loop.tick()
+        asked += [tick] * (len(loop.hand_over.begun) > len(asked) + 1)
+    loop.hand_over.reply = None
+    loop.begin('a newer one is not in the way')
+    loop.runner.outcome = Outcome(REJECTED, 'the scale drifted')
+    for _ in range(200):
+        loop.tick()
+
+    assert np.diff(asked) == pytest.approx([41, 81], abs=2)
+    assert loop.in_use.version == version
+
+
+def test_a_version_is_not_handed_over_while_there_is_no_depth_node(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    loop.hand_over.reply = Reply(None, 'there is no /depth_node/reload_engine')
+    loop.hand_over.ready = False
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    for _ in range(100):
+        loop.tick()
+    begun = list(loop.hand_over.begun)
+    loop.hand_over.ready, loop.hand_over.reply = True, None
+
+    for _ in range(2):
+        loop.tick()
+
+    assert begun == [version]
+    assert loop.outcome.state == 'PROMOTED'
+    assert loop.in_use.version == version
+
+
+def test_cycles_go_on_while_a_version_waits(loop, tmp_path):
+    first, second = (add_version(loop, tmp_path, number) for number in range(2))
+    loop.hand_over.reply = Reply(None, 'there is no /depth_node/reload_engine')
+    loop.hand_over.ready = False
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=first))
+    loop.collector.new = 10
+    loop.tick()
+
+    assert loop.runner.active
+    loop.runner.outcome = Outcome(ADDED, 'all checks passed', version=second)
+    loop.tick()
+    assert loop.candidate == second
+
+
+def test_versions_that_were_refused_are_pruned(loop, tmp_path):
+    for number in range(8):
+        version = add_version(loop, tmp_path, number)
+        loop.in_use.store.withdraw(version, 'it gives NaN')
+        loop.hand_over.reply = Reply(False, 'it gives NaN')
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+
+    assert loop.outcome.state == 'REJECTED'
+    assert len(loop.in_use.store.versions()) == 5
 
 
 def test_after_a_rejection_the_next_cycle_is_more_careful_and_drawn_anew(loop):

@@ -201,13 +201,15 @@ def test_a_candidate_that_cannot_run_is_refused(robot, store, add, red_network):
             assert not answer.success
             assert f'version {candidate.name}' in answer.message
             assert reason in answer.message
-            store.mark_bad(candidate.name, answer.message)
+            mark = candidate.path / 'bad'
+            assert reason in mark.read_text()
         candidate = add(change=takes_floats)
 
         answer = robot.reload()
 
         assert not answer.success
         assert 'input must be image uint8 (1, h, w, 3)' in answer.message
+        assert store.find(candidate).bad.startswith('it was refused: ')
         np.testing.assert_allclose(robot.depth(), DEPTH + 0.01, rtol=1e-5)
         assert robot.version() == store.find(1).name
         assert node.stop() == 0, node.output

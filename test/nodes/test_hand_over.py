@@ -14,6 +14,7 @@ pytestmark = [
 ]
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.nodes.hand_over import BUSY
 from robot import MODEL, Robot, SMALL
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -56,6 +57,10 @@ class DepthNode:
         self.listener.node.destroy_service(self.service)
 
 
+def waits(status):
+    return 'it waits to be tried' in status.get('last reason', '')
+
+
 def adapting(store, **settings):
     return running('adaptation_node', store=store.root, **{**SMALL, **settings})
 
@@ -70,17 +75,23 @@ def test_a_version_that_is_taken_is_promoted(robot, listener, store, version):
     assert store.current_name() == version
 
 
-def test_a_depth_node_that_runs_another_network_is_quoted(robot, listener, store, version):
+def test_a_version_that_a_depth_node_does_not_run_goes_on_waiting(robot, listener, store, version):
     DepthNode(listener, (True, 'street 1 on openvino'))
     with adapting(store):
-        status = robot.outcome()
+        status = robot.wait(waits)
 
-    assert status['last outcome'] == 'PROMOTED'
     assert status['last reason'].endswith('the depth node answered: street 1 on openvino')
+    assert store.current_name() is None
+    assert store.candidate().name == version
 
 
-def test_a_version_that_is_refused_is_marked_bad(robot, listener, store, version):
-    DepthNode(listener, (False, 'it gives NaN'))
+def test_a_version_that_is_refused_is_rejected(robot, listener, store, version):
+    class Strict(DepthNode):
+        def _on_reload(self, request, response):
+            store.withdraw(version, 'it gives NaN')
+            return super()._on_reload(request, response)
+
+    Strict(listener, (False, 'it gives NaN'))
     with adapting(store) as node:
         status = robot.outcome()
         assert node.stop() == 0
@@ -94,7 +105,7 @@ def test_a_version_that_is_refused_is_marked_bad(robot, listener, store, version
 
 
 def test_a_busy_depth_node_is_asked_again(robot, listener, store, version):
-    busy = (False, 'an engine is being loaded already: try again when it is done')
+    busy = (False, BUSY)
     depth_node = DepthNode(listener, busy, busy, (True, f'using {version}'))
     with adapting(store):
         status = robot.outcome()
@@ -103,13 +114,53 @@ def test_a_busy_depth_node_is_asked_again(robot, listener, store, version):
     assert depth_node.calls == 3
 
 
-def test_without_a_depth_node_the_gate_alone_decides(robot, store, version):
+@pytest.mark.parametrize(
+    'trouble',
+    [
+        'building the TensorRT plan: tactics, 40 %: try again when it is done',
+        'no TensorRT plan of model.onnx: the disk is full',
+        'no installed backend runs model.onnx: out of memory',
+    ],
+)
+def test_a_version_that_cannot_be_tried_now_is_tried_later(
+    robot, listener, store, version, trouble
+):
+    DepthNode(listener, (False, trouble), (True, f'using {version}'))
     with adapting(store):
+        status = robot.wait(waits)
+        waiting = store.candidate().name, store.current_name(), store.find(version).bad
+        later = robot.outcome()
+
+    assert status['last reason'].endswith(f'the depth node answered: {trouble}')
+    assert status['candidate'] == version
+    assert waiting == (version, None, '')
+    assert (later['last outcome'], later['candidate']) == ('PROMOTED', '')
+    assert store.current_name() == version
+
+
+def test_without_a_depth_node_a_version_waits_until_one_comes(robot, listener, store, version):
+    with adapting(store):
+        status = robot.wait(waits)
+        waiting = store.candidate().name, store.current_name()
+        DepthNode(listener, (True, f'using {version}'))
+        later = robot.outcome()
+
+    assert status['last reason'].endswith('there is no /depth_node/reload_engine')
+    assert waiting == (version, None)
+    assert later['last outcome'] == 'PROMOTED'
+    assert store.current_name() == version
+
+
+def test_a_refusal_that_comes_late_is_recorded(robot, listener, store, version):
+    with adapting(store):
+        robot.wait(waits)
+        store.withdraw(version, 'it gives NaN')
+        DepthNode(listener, (True, 'using the shipped network'))
         status = robot.outcome()
 
-    assert status['last outcome'] == 'PROMOTED'
-    assert 'there is no /depth_node/reload_engine' in status['last reason']
-    assert store.current_name() == version
+    assert status['last outcome'] == 'REJECTED'
+    assert status['last reason'] == 'the depth node refuses it: it gives NaN'
+    assert store.current_name() is None
 
 
 def test_a_depth_node_that_never_answers_is_not_waited_for(robot, listener, store, version):
@@ -117,11 +168,12 @@ def test_a_depth_node_that_never_answers_is_not_waited_for(robot, listener, stor
     mute = rclpy.create_node('mute', context=listener.node.context)
     mute.create_service(Trigger, '/depth_node/reload_engine', lambda request, response: response)
     with adapting(store, reload_timeout_s=7.0):
-        status = robot.outcome()
+        status = robot.wait(waits)
     mute.destroy_node()
 
     assert 'gave no answer within 7 s' in status['last reason']
-    assert store.current_name() == version
+    assert store.current_name() is None
+    assert store.candidate().name == version
 
 
 def test_a_depth_node_that_restarts_is_asked_again(robot, listener, store, version):

@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the depth node's loader does about networks that cannot be loaded, and what it tells."""
+
+from concurrent.futures import Future
+import errno
+import os
+
+from mono_depth_ros.config import EngineConfig
+from mono_depth_ros.engine import durable
+from mono_depth_ros.errors import EngineError, ModelError, MonoDepthError, StoreError
+from mono_depth_ros.nodes import engine_loader
+from mono_depth_ros.nodes.engine_loader import EngineLoader
+import pytest
+
+pytest.importorskip('onnx', reason='onnx is not installed')
+from networks import new_store, variant
+
+
+@pytest.fixture
+def store(red_network, tmp_path):
+    """Return a store with version 1 in use."""
+    return new_store(tmp_path / 'store', variant(red_network, tmp_path / '1.onnx', offset=1.01))
+
+
+@pytest.fixture
+def add(store, red_network, tmp_path):
+    """Return a function that adds a candidate."""
+
+    def add_variant(**changes):
+        return store.add(variant(red_network, tmp_path / 'candidate.onnx', **changes))
+
+    return add_variant
+
+
+@pytest.fixture
+def loader(store, red_network):
+    made = EngineLoader(EngineConfig(model=str(red_network), store=str(store.root)))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fail(monkeypatch):
+    """Return a function that lets versions fail to load."""
+
+    def let_fail(failures):
+        real = engine_loader.load_estimator
+
+        def load(config, store, *arguments, model, **options):
+            if model.version in failures:
+                raise failures[model.version]
+            return real(config, store, *arguments, model=model, **options)
+
+        monkeypatch.setattr(engine_loader, 'load_estimator', load)
+
+    return let_fail
+
+
+def reload(loader):
+    done = Future()
+    assert loader.reload(None, done.set_result, build=False)
+    return done.result(30).result()
+
+
+def test_a_network_that_is_no_good_is_marked_bad(loader, store, add, fail):
+    candidate = add(offset=2.0)
+    fail({candidate.name: ModelError('it gives no finite depth')})
+
+    with pytest.raises(ModelError, match='no finite depth'):
+        reload(loader)
+
+    assert store.find(candidate).bad == 'it was refused: it gives no finite depth'
+    assert store.candidate() is None
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        EngineError('no installed backend runs it: out of memory'),
+        MonoDepthError('building the TensorRT plan: try again when it is done'),
+        StoreError('cannot write the plan: the disk is full'),
+        MemoryError(),
+    ],
+)
+def test_a_network_that_cannot_be_loaded_now_is_not(loader, store, add, fail, error):
+    candidate = add(offset=2.0)
+    fail({candidate.name: error})
+
+    with pytest.raises(type(error)):
+        reload(loader)
+
+    assert store.candidate() == candidate
+
+
+def test_a_candidate_that_cannot_be_read_now_is_not_damaged(loader, store, add, monkeypatch):
+    candidate = add(offset=2.0)
+
+    def stale(path):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, 'sha256', stale)
+        with pytest.raises(StoreError, match=f'cannot read version {candidate.name} in .*Stale'):
+            reload(loader)
+
+    assert store.candidate() == candidate
+
+
+def test_where_the_store_cannot_be_written_a_refusal_is_remembered(loader, store, add, fail):
+    candidate = add(offset=2.0)
+    fail({candidate.name: ModelError('it gives no finite depth')})
+    (store.root / 'lock').unlink()
+    (store.root / 'lock').mkdir()
+
+    with pytest.raises(ModelError):
+        reload(loader)
+    estimator = reload(loader)
+    estimator.engine.close()
+
+    assert estimator.model.version == store.find(1).name
+    assert store.find(candidate).bad == ''
