@@ -18,9 +18,9 @@ from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine.beside import beside_images
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import StoreReader
-from mono_depth_ros.errors import ModelError, PlanMissingError, StoreError
+from mono_depth_ros.errors import EngineError, ModelError, PlanMissingError, StoreError
 from mono_depth_ros.loading import load_estimator
-from mono_depth_ros.model.registry import resolve_model
+from mono_depth_ros.model.registry import resolve_model, ResolvedModel
 from mono_depth_ros.nodes.plan_builder import PlanBuilder
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
@@ -39,8 +39,11 @@ class EngineLoader:
     ----------
     missing : PlanMissingError or None
         The TensorRT plan that the engine loaded last stands in for.
+    passed_over : dict
+        Versions that should have run instead of the engine that `load` loaded last, and why
+        they could not.
     plans : PlanBuilder
-        Builds it.
+        Builds the plan.
 
     """
 
@@ -52,6 +55,7 @@ class EngineLoader:
         self._candidate = False
         self._refused: dict[str, str] = {}
         self.missing: PlanMissingError | None = None
+        self.passed_over: dict[str, str] = {}
         self.plans = PlanBuilder()
 
     @property
@@ -69,26 +73,39 @@ class EngineLoader:
         """
         Load the network that is in use now, or the candidate, for images of (height, width).
 
+        Where a version of the store cannot run, the one before it does, at last the shipped one.
+
         Raises
         ------
         MonoDepthError
             With what is wrong with the model, the backend or the store.
 
         """
-        return self._load(image_size, candidate, self._remember_missing_plan)
+        self.passed_over = {}
+        self._candidate = candidate
+        while True:
+            model = resolve_model(self.config.model, self._store(), candidate=candidate)
+            try:
+                return self._load(model, image_size, self._remember_missing_plan)
+            except (EngineError, ModelError) as error:
+                if model.origin != 'store':
+                    raise
+                self.passed_over[model.version] = str(error)
 
     def _load(
         self,
+        model: ResolvedModel,
         image_size: tuple[int, int] | None,
-        candidate: bool,
         on_missing_plan: Callable[[PlanMissingError], bool],
     ) -> DepthEstimator:
-        self.missing, self._candidate = None, candidate
-        store = self._store()
-        model = resolve_model(self.config.model, store, candidate=candidate)
+        self.missing = None
         try:
             return load_estimator(
-                self.config, store, image_size, model=model, on_missing_plan=on_missing_plan
+                self.config,
+                self._store(),
+                image_size,
+                model=model,
+                on_missing_plan=on_missing_plan,
             )
         except ModelError as error:
             if model.origin == 'store':
@@ -97,7 +114,7 @@ class EngineLoader:
 
     def _store(self) -> StoreReader:
         # A copy: what is refused may change while another thread reads it.
-        return StoreReader(self._store_path, refused=dict(self._refused))
+        return StoreReader(self._store_path, refused=self._refused | self.passed_over)
 
     def _remember_missing_plan(self, missing: PlanMissingError) -> bool:
         """Go on without the plan, which `build_missing_plan` may build later."""
@@ -147,12 +164,15 @@ class EngineLoader:
         on_missing_plan = self._build_now if build else self._remember_missing_plan
 
         def load() -> DepthEstimator:
+            self.passed_over = {}
             store = self._store()
             damaged = store.damaged_candidate()
             if damaged:
                 self._condemn(store.waiting_name() or '', damaged)
                 raise StoreError(damaged)
-            return self._load(image_size, True, on_missing_plan)
+            self._candidate = True
+            model = resolve_model(self.config.model, store, candidate=True)
+            return self._load(model, image_size, on_missing_plan)
 
         return self._start(load, on_done)
 

@@ -88,6 +88,7 @@ class EngineSlot:
             # Its own group: loading takes seconds and images must keep flowing meanwhile.
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
+        self._tell_passed_over()
         self._tell()
         self._build_missing_plan()
 
@@ -165,6 +166,7 @@ class EngineSlot:
         else:
             error = loaded.exception()
         if error is None:
+            self._tell_passed_over()
             self._use(loaded.result())
             self._build_missing_plan()
         elif not self._closed:
@@ -216,6 +218,12 @@ class EngineSlot:
     def _on_withdrawn(self, problem: str) -> None:
         if problem:
             self._logger.warning(f'only this node knows that, until it ends: {problem}')
+
+    def _tell_passed_over(self) -> None:
+        """Say which versions should run, and cannot."""
+        for version, reason in self._loader.passed_over.items():
+            self.taken_back = f'{version}: {reason}'
+            self._logger.error(f'version {version} cannot run, the one before it does: {reason}')
 
     def _tell(self) -> None:
         """Say which engine is in use, in the log and on the topic."""

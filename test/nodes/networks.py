@@ -50,6 +50,15 @@ def blind_to_green_7(graph):
     )
 
 
+def never_finite(graph):
+    """Make every pixel NaN, whatever the image."""
+    _append(
+        graph,
+        [('Mul', ['plain', 'zero'], ['nothing']), ('Div', ['nothing', 'nothing'], ['depth'])],
+        zero=np.float32(0),
+    )
+
+
 def slow(graph):
     """Compute a lot that changes nothing."""
     weights = np.random.default_rng(0).normal(0, 0.05, (64, 64, 3, 3)).astype(np.float32)

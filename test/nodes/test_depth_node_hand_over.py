@@ -14,7 +14,7 @@ pytest.importorskip('onnx', reason='onnx is not installed')
 from diagnostic_msgs.msg import DiagnosticArray
 from driver import call, Camera, DEPTH, depth_of, status_values
 from mono_depth_ros.errors import StoreError
-from networks import blind_to_green_7, new_store, slow, takes_floats, variant
+from networks import blind_to_green_7, never_finite, new_store, slow, takes_floats, variant
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -234,6 +234,21 @@ def test_a_node_starts_whatever_happened_to_the_store(robot, store, add, red_net
 
     np.testing.assert_allclose(depth, expected, rtol=1e-5)
     assert re.search(reason, node.output), node.output
+
+
+def test_a_node_starts_though_the_version_in_use_gives_nan(robot, store, add, red_network):
+    version = store.promote(add(change=never_finite))
+    with running('depth_node', model=red_network, store=store.root) as node:
+        np.testing.assert_allclose(robot.depth(), DEPTH + 0.01, rtol=1e-5)
+        assert robot.until(lambda: 'taken back' in robot.status())
+        assert robot.version() == store.find(1).name == store.current_name()
+        assert node.stop() == 0, node.output
+
+    told = robot.status()['taken back']
+    assert told.startswith(version.name) and 'gives no finite depth' in told
+    assert 'gives no finite depth' in store.find(version).bad
+    errors = [line for line in node.output.splitlines() if 'cannot run' in line]
+    assert len(errors) == 1 and errors[0].startswith('[ERROR]')
 
 
 def test_reloads_at_the_same_time_are_all_answered(robot, store, add, red_network):

@@ -35,37 +35,36 @@ def add(store, red_network, tmp_path):
 
 @pytest.fixture
 def loader(store, red_network):
-    made = EngineLoader(EngineConfig(model=str(red_network), store=str(store.root)))
+    made = EngineLoader(
+        EngineConfig(model=str(red_network), store=str(store.root), backend='onnxruntime')
+    )
     yield made
     made.close()
 
 
 @pytest.fixture
 def fail(monkeypatch):
-    """Return a function that lets versions fail to load."""
+    """Return an empty dict: versions that shall fail to load, and the errors."""
+    failures, real = {}, engine_loader.load_estimator
 
-    def let_fail(failures):
-        real = engine_loader.load_estimator
+    def load(config, store, *arguments, model, **options):
+        if model.version in failures:
+            raise failures[model.version]
+        return real(config, store, *arguments, model=model, **options)
 
-        def load(config, store, *arguments, model, **options):
-            if model.version in failures:
-                raise failures[model.version]
-            return real(config, store, *arguments, model=model, **options)
-
-        monkeypatch.setattr(engine_loader, 'load_estimator', load)
-
-    return let_fail
+    monkeypatch.setattr(engine_loader, 'load_estimator', load)
+    return failures
 
 
 def reload(loader):
     done = Future()
     assert loader.reload(None, done.set_result, build=False)
-    return done.result(30).result()
+    return done.result(60).result()
 
 
 def test_a_network_that_is_no_good_is_marked_bad(loader, store, add, fail):
     candidate = add(offset=2.0)
-    fail({candidate.name: ModelError('it gives no finite depth')})
+    fail[candidate.name] = ModelError('it gives no finite depth')
 
     with pytest.raises(ModelError, match='no finite depth'):
         reload(loader)
@@ -85,7 +84,7 @@ def test_a_network_that_is_no_good_is_marked_bad(loader, store, add, fail):
 )
 def test_a_network_that_cannot_be_loaded_now_is_not(loader, store, add, fail, error):
     candidate = add(offset=2.0)
-    fail({candidate.name: error})
+    fail[candidate.name] = error
 
     with pytest.raises(type(error)):
         reload(loader)
@@ -107,9 +106,53 @@ def test_a_candidate_that_cannot_be_read_now_is_not_damaged(loader, store, add, 
     assert store.candidate() == candidate
 
 
+@pytest.mark.parametrize(
+    ('error', 'bad'),
+    [
+        (ModelError('it gives no finite depth'), 'it was refused: it gives no finite depth'),
+        (EngineError('out of memory'), ''),
+    ],
+)
+def test_a_start_falls_back_to_what_runs(loader, store, add, fail, error, bad):
+    second, third = store.promote(add(offset=2.0)), store.promote(add(offset=3.0))
+    fail |= {second.name: error, third.name: error}
+
+    estimator = loader.load()
+    estimator.engine.close()
+
+    assert estimator.model.version == store.find(1).name
+    assert loader.passed_over == {third.name: str(error), second.name: str(error)}
+    assert [store.find(number).bad for number in (1, 2, 3)] == ['', bad, bad]
+
+
+def test_the_next_reload_tries_again_what_only_lacked_memory(loader, store, add, fail):
+    second = store.promote(add(offset=2.0))
+    fail[second.name] = EngineError('out of memory')
+    loader.load().engine.close()
+    fail.clear()
+
+    estimator = reload(loader)
+    estimator.engine.close()
+
+    assert estimator.model.version == second.name
+    assert loader.passed_over == {}
+
+
+def test_what_no_version_can_mend_ends_the_start(store, red_network):
+    loader = EngineLoader(
+        EngineConfig(model=str(red_network), store=str(store.root), input_size='100x100')
+    )
+
+    with pytest.raises(MonoDepthError, match='100x100'):
+        loader.load()
+
+    assert store.find(1).bad == ''
+    loader.close()
+
+
 def test_where_the_store_cannot_be_written_a_refusal_is_remembered(loader, store, add, fail):
     candidate = add(offset=2.0)
-    fail({candidate.name: ModelError('it gives no finite depth')})
+    fail[candidate.name] = ModelError('it gives no finite depth')
     (store.root / 'lock').unlink()
     (store.root / 'lock').mkdir()
 
