@@ -121,6 +121,12 @@ class GateConfig(Config):
     max_median_ratio: float = setting(
         1.1, 'Largest factor between both median depths, unless metric points agree', minimum=1.0
     )
+    max_floor_ratio: float = setting(
+        1.5,
+        'The same factor where all metric points come from camera_height: a table taken for the '
+        'floor agrees with itself',
+        minimum=1.0,
+    )
     min_rank_correlation: float = setting(
         0.9, 'Least Spearman correlation between both depths', minimum=-1.0, maximum=1.0
     )

@@ -130,9 +130,9 @@ class Cycle:
         self.details['baseline'] = in_use.version
 
         self._enter('prepare')
-        measured = any(len(frame.points) for frame in frames)
-        on_floor = job.cycle.camera_height > 0 and not measured
-        if job.cycle.camera_height > 0:
+        # Where anything is measured, the floor that the network in use sees adds only doubt.
+        on_floor = job.cycle.camera_height > 0 and not any(len(frame.points) for frame in frames)
+        if on_floor:
             frames = anchor_to_floor(frames, baseline, job.cycle.camera_height)
         self.details['points'] = int(sum(len(frame.points) for frame in frames))
         self.details['structure'] = int(sum(len(frame.structure) for frame in frames))

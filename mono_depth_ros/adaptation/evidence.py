@@ -42,8 +42,9 @@ class Evidence:
     static : np.ndarray, shape (h, w), optional
         Depth fitted to those points without looking at any image, the other control [m].
     on_floor : bool
-        The points lie on the floor alone. One factor fits a plane, and says nothing of what stands
-        on it, so the controls are told and do not decide.
+        The points lie on the floor alone, as the network in use sees it. One factor fits a plane,
+        and says nothing of what stands on it, so the controls are told and do not decide, and
+        another shape is not allowed.
 
     """
 

@@ -48,7 +48,9 @@ def judge(
     -------
     Verdict
         With metric points they decide: if the candidate is better there its scale and shape may
-        be others. The shape must be no worse where the motion of the camera tells it. A candidate
+        be others. Points of the floor alone decide less: they lie where the network in use takes
+        something for the floor, be it a table, so they allow another scale within limits and no
+        other shape. The shape must be no worse where the motion of the camera tells it. A candidate
         that gives the same depth is not accepted: nothing would be gained.
 
     """
@@ -56,10 +58,12 @@ def judge(
     new = [candidate(frame.rgb) for frame in evidence.frames]
     old = [baseline(frame.rgb) for frame in evidence.frames]
     points, agree, notes = _judge_points(new, old, evidence, config)
+    measured = agree and not evidence.on_floor
+    limit = config.max_floor_ratio if agree and evidence.on_floor else config.max_median_ratio
     checks = [
         _judge_change(new, old),
-        *_judge_output(new, old, evidence, config, alike=not agree),
-        _judge_scale(new, old, config, required=not agree),
+        *_judge_output(new, old, evidence, config, alike=not measured),
+        _judge_scale(new, old, limit, required=not measured),
         *points,
         *_judge_structure(new, old, evidence),
         *_judge_source(candidate, baseline, evidence, config),
@@ -127,9 +131,7 @@ def spearman(a: Depth, b: Depth) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _judge_scale(
-    new: list[Depth], old: list[Depth], config: GateConfig, *, required: bool
-) -> Check:
+def _judge_scale(new: list[Depth], old: list[Depth], limit: float, *, required: bool) -> Check:
     """
     Compare the median depths; a shift that no metric point supports is drift.
 
@@ -139,7 +141,7 @@ def _judge_scale(
     return Check(
         'median shift',
         math.exp(abs(float(np.median(ratios)))) if ratios else math.nan,
-        config.max_median_ratio,
+        limit,
         '<=',
         'the scale drifted',
         required,

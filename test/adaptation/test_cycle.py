@@ -149,6 +149,19 @@ def test_frames_without_a_held_out_one_are_not_enough(job, tmp_path, frames):
     assert '0 images are held out' in outcome.reason
 
 
+@pytest.mark.parametrize('measured', [0, 5])
+def test_the_floor_gives_metres_where_nothing_else_does(job, tmp_path, frames, measured):
+    for number, frame in enumerate(frames):
+        points = np.float32([[10, 50, 1.0]] * 40) if number >= 10 - measured else frame.points
+        held_out = number % 5 in (2, 4)
+        write_frame(tmp_path / 'frames', replace(frame, points=points, held_out=held_out))
+
+    high = replace(SMALL, camera_height=1.0)
+    outcome = run_cycle(replace(job, frames=str(tmp_path / 'frames'), cycle=high))
+
+    assert (outcome.details['points'] == 40 * measured) == bool(measured)
+
+
 def test_a_second_adapter_on_one_store_says_so(job):
     with store_of(job).claim('adaptation of the other robot'):
         outcome = run_cycle(job)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 
 import cv2
+from mono_depth_ros.adaptation.anchors import floor_points
 from mono_depth_ros.adaptation.config import GateConfig
 from mono_depth_ros.adaptation.evidence import Evidence, structure_error, temporal_error
 from mono_depth_ros.adaptation.gate import judge, spearman
@@ -153,6 +154,47 @@ def test_an_anchored_candidate_must_beat_one_factor():
     assert not told
     assert not on_floor
     assert names <= {check.name for check in verdict.checks if not check.passed}
+
+
+def above_a_plane(height, factor=1.0, beyond=1.0):
+    """Return a network that sees a plane below the camera [m], and shelves in the distance."""
+    v, u = np.mgrid[: SIZE[0], : SIZE[1]]
+    with np.errstate(divide='ignore'):
+        plane = np.abs(height / ((v - CAMERA.cy) / CAMERA.fy))
+    shelves = 5 + beyond * (np.abs(u - CAMERA.cx) / 24 + v / 32)
+    depth = (factor * np.where(v > 38, plane, shelves)).astype(np.float32)
+    return lambda rgb: depth.copy()
+
+
+def judged_on_the_floor(baseline, candidate, camera_height):
+    frames = [
+        TargetFrame(rgb, CAMERA, points=floor_points(baseline(rgb), CAMERA, camera_height))
+        for rgb in (photograph(seed)[0] for seed in range(4))
+    ]
+    assert all(len(seen.points) > 100 for seen in frames)
+    seen = Evidence(frames, [], CAMERA.focal, 0.1, 80.0, on_floor=True)
+    return judge(candidate, baseline, seen, GateConfig())
+
+
+def test_a_table_taken_for_the_floor_does_not_set_the_scale():
+    # The table is 0.5 m below a camera that is 1.2 m above the floor.
+    verdict = judged_on_the_floor(above_a_plane(0.5), above_a_plane(0.5, 2.4), 1.2)
+
+    assert [check.name for check in verdict.failed] == ['median shift']
+    points = {check.name: check for check in verdict.checks}['points abs_rel']
+    assert (points.value, points.threshold) == pytest.approx((0.0, 1 - 1 / 2.4), abs=0.02)
+
+
+def test_the_floor_may_set_a_scale_that_is_somewhat_wrong():
+    verdict = judged_on_the_floor(above_a_plane(0.9), above_a_plane(0.9, 1.2 / 0.9), 1.2)
+
+    assert verdict.accepted, verdict.reason
+
+
+def test_the_floor_does_not_ask_for_another_shape():
+    verdict = judged_on_the_floor(above_a_plane(0.9), above_a_plane(0.9, 1.2 / 0.9, -1.0), 1.2)
+
+    assert [check.name for check in verdict.failed] == ['rank correlation']
 
 
 def test_a_sky_that_comes_nearer_is_no_collapse():
