@@ -17,18 +17,14 @@ from mono_depth_ros.adaptation.frame_buffer import FrameBuffer, KEPT
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
 from mono_depth_ros.errors import MonoDepthError, ShapeError
+from mono_depth_ros.nodes.camera_input import CameraInput
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
-from mono_depth_ros.nodes.qos import could_be_reliable, RELIABLE
 from mono_depth_ros.nodes.references import References, stamp_ns_of
 from mono_depth_ros.references import DELAY_S, WAITING
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import qos_profile_sensor_data, QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 
-QOS = QoSProfile(depth=2, reliability=qos_profile_sensor_data.reliability)
 # Seven images a second are enough to track corners, and more than the buffer takes.
 LONGEST_PERIOD_S = 0.15
 # Over so many camera_info it is looked whether their images came too.
@@ -89,14 +85,12 @@ class Collector:
         self.received = self.taken = self.lost = self.points = 0
         self._new = self._infos = 0
         self._checked = (0, 0)
-        self._topic = 'image_rect'
         self._load, self._idle_until = load, 0.0
         self._period_ns = round(min(LONGEST_PERIOD_S, buffer.config.min_gap_s) * 1e9)
         self._segment, self._posed = Segment(), False
-        self._kind: type = Image
+        self._camera: CameraInput | None = None
         self._info: CameraInfo | None = None
         self._last_stamp: int | None = None
-        self._inputs: list[Subscription] = []
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._full = False
         self._wake = threading.Condition()
@@ -104,23 +98,14 @@ class Collector:
 
     def start(self, transport: str) -> None:
         """Subscribe to the camera and begin."""
-        options = QoSOverridingOptions.with_default_policies()
-        if transport == 'compressed':
-            self._kind, self._topic = CompressedImage, 'image_rect/compressed'
-        self._inputs = [
-            self._node.create_subscription(
-                CameraInfo, 'camera_info', self._on_info, QOS, qos_overriding_options=options
-            ),
-            self._subscribe_to_images(QOS, qos_overriding_options=options),
-        ]
-        self.references.subscribe()
-        self._thread = threading.Thread(target=self._run, name='collector', daemon=True)
-        self._thread.start()
-
-    def _subscribe_to_images(self, qos: QoSProfile, **options: Any) -> Subscription:
-        return self._node.create_subscription(
-            self._kind, self._topic, self._on_image, qos, raw=True, **options
+        self._camera = CameraInput(
+            self._node, transport, self._on_info, self._on_image, depth=2, raw=True
         )
+        self.references.subscribe()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._camera.kind,), name='collector', daemon=True
+        )
+        self._thread.start()
 
     def check_delivery(self) -> None:
         """
@@ -130,22 +115,18 @@ class Collector:
         now and then.
         """
         sent = self._infos - self._checked[0]
-        if not self._inputs or sent < INFOS_TO_CHECK:
+        if self._camera is None or sent < INFOS_TO_CHECK:
             return
         arrived = self.received - self._checked[1]
         self._checked = (self._infos, self.received)
-        images = self._inputs[-1]
-        if arrived < 0.8 * sent and could_be_reliable(self._node, images):
-            self._node.destroy_subscription(images)
-            self._inputs[-1] = self._subscribe_to_images(
-                QoSProfile(depth=QOS.depth, reliability=RELIABLE)
-            )
+        if arrived < 0.8 * sent:
+            self._camera.make_reliable()
 
     def stop(self) -> None:
         """Unsubscribe; what was collected stays."""
-        for subscription in self._inputs:
-            self._node.destroy_subscription(subscription)
-        self._inputs.clear()
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
         self.references.unsubscribe()
         thread, self._thread = self._thread, None
         with self._wake:
@@ -189,7 +170,7 @@ class Collector:
 
     # In the thread of the collector.
 
-    def _run(self) -> None:
+    def _run(self, kind: type) -> None:
         os.nice(NICENESS)  # of this thread alone, on Linux
         cv2.setNumThreads(1)
         while True:
@@ -198,7 +179,7 @@ class Collector:
                 break
             begun = time.thread_time()
             try:
-                self._take(deserialize_message(raw, self._kind))
+                self._take(deserialize_message(raw, kind))
                 self.problem = ''
             except MonoDepthError as error:
                 self.problem = str(error)

@@ -11,33 +11,22 @@ from typing import Any, TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticArray
 from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
+from mono_depth_ros.nodes.camera_input import CameraInput
 from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
 from mono_depth_ros.nodes.diagnostics import depth_status, TRANSPORT_REMEDY
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
 from mono_depth_ros.nodes.parameters import declare_config, follow_config
 from mono_depth_ros.nodes.plan_builder import build_only
-from mono_depth_ros.nodes.qos import could_be_reliable, RELIABLE
 from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
 from mono_depth_ros.statistics import FrameStatistics
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.qos import qos_profile_sensor_data, QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.subscription import Subscription
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 if TYPE_CHECKING:
     from mono_depth_ros.nodes.scale_source import ScaleSource
 
-# Latest frame wins: never a queue.
-IMAGE_QOS = QoSProfile(
-    depth=1,
-    reliability=qos_profile_sensor_data.reliability,
-    history=qos_profile_sensor_data.history,
-)
-# Every one is counted: one without its image tells that the image was lost.
-INFO_QOS = QoSProfile(depth=10, reliability=qos_profile_sensor_data.reliability)
 LOG_PERIOD_S = 5.0
 # So many seconds of lost images in a row are told in the log.
 LOSSY_SECONDS = 3
@@ -73,7 +62,7 @@ class DepthNode(ClosingNode):
         self._slot: EngineSlot | None = None
         self._outputs: DepthOutputs | None = None
         self._scale: ScaleSource | None = None
-        self._inputs: list[Subscription] = []
+        self._camera: CameraInput | None = None
         self._info: CameraInfo | None = None
         self._statistics = FrameStatistics()
         self._state, self._problem = 'unconfigured', ''
@@ -100,18 +89,9 @@ class DepthNode(ClosingNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera."""
-        self._inputs = [
-            self.create_subscription(
-                CameraInfo,
-                'camera_info',
-                self._on_info,
-                INFO_QOS,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            ),
-            self._subscribe_to_images(
-                IMAGE_QOS, qos_overriding_options=QoSOverridingOptions.with_default_policies()
-            ),
-        ]
+        # Latest frame wins: never a queue.
+        transport = self._config.image_transport
+        self._camera = CameraInput(self, transport, self._on_info, self._on_image, depth=1)
         if self._scale_config.scale_source != 'none':
             # Here, since most robots need none of what it imports.
             from mono_depth_ros.nodes.scale_source import ScaleSource
@@ -124,14 +104,6 @@ class DepthNode(ClosingNode):
                 return TransitionCallbackReturn.FAILURE
         self._state = 'waiting for images'
         return super().on_activate(state)
-
-    def _subscribe_to_images(self, qos: QoSProfile, **options: Any) -> Subscription:
-        """Subscribe to the transport that the parameter names."""
-        if self._config.image_transport == 'compressed':
-            kind, topic = CompressedImage, 'image_rect/compressed'
-        else:
-            kind, topic = Image, 'image_rect'
-        return self.create_subscription(kind, topic, self._on_image, qos, **options)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe; the engine stays loaded."""
@@ -152,9 +124,9 @@ class DepthNode(ClosingNode):
 
     def _unsubscribe(self) -> None:
         """Stop receiving; forget the camera, which may be another one next time."""
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs.clear()
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
         if self._scale is not None:
             self._scale.close()
             self._scale = None
@@ -230,7 +202,7 @@ class DepthNode(ClosingNode):
     def _publish_diagnostics(self) -> None:
         """Say once a second how it goes, and once in the log that images are lost on the way."""
         report = self._statistics.report()
-        if self._inputs and not report.received:
+        if self._camera is not None and not report.received:
             self._state = 'waiting for images'
         name = f'{self.get_fully_qualified_name()}: depth'
         status = depth_status(name, self._state, self._slot, report, self._problem, self._scale)
@@ -244,24 +216,12 @@ class DepthNode(ClosingNode):
             sent = max(report.received + report.missing, report.infos)
             remedy = (
                 'asking for them again, reliably, as the camera offers'
-                if self._resubscribe_reliably()
+                if self._camera is not None and self._camera.make_reliable()
                 else TRANSPORT_REMEDY
             )
             self.get_logger().warning(
                 f'{report.received} of {sent} images arrived in the last second: {remedy}'
             )
-
-    def _resubscribe_reliably(self) -> bool:
-        """Subscribe to the images with reliable QoS if every publisher of them offers it."""
-        images = self._inputs[-1]
-        if not could_be_reliable(self, images):
-            return False
-        self.destroy_subscription(images)
-        # No override here: it would bring back the reliability of the first subscription.
-        self._inputs[-1] = self._subscribe_to_images(
-            QoSProfile(depth=IMAGE_QOS.depth, reliability=RELIABLE)
-        )
-        return True
 
 
 def main(args: list[str] | None = None) -> int:

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A camera is subscribed to in its transport, and reliably once that is asked for."""
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+from mono_depth_ros.nodes.camera_input import BEST_EFFORT, CameraInput, RELIABLE
+from sensor_msgs.msg import CompressedImage, Image
+
+
+class NodeWithPublishers:
+    """A node that remembers its subscriptions, and whose images have these publishers."""
+
+    def __init__(self, *reliabilities):
+        self.subscriptions = []
+        self.publishers = [
+            SimpleNamespace(qos_profile=SimpleNamespace(reliability=reliability))
+            for reliability in reliabilities
+        ]
+
+    def create_subscription(self, kind, topic, callback, qos, **options):
+        made = SimpleNamespace(kind=kind, topic_name=topic, qos_profile=qos, options=options)
+        self.subscriptions.append(made)
+        return made
+
+    def destroy_subscription(self, subscription):
+        self.subscriptions.remove(subscription)
+
+    def get_publishers_info_by_topic(self, topic):
+        return self.publishers
+
+
+def listening_to(*reliabilities, transport='raw'):
+    node = NodeWithPublishers(*reliabilities)
+    return node, CameraInput(node, transport, print, print, depth=2)
+
+
+@pytest.mark.parametrize(
+    ('transport', 'kind', 'topic'),
+    [('raw', Image, 'image_rect'), ('compressed', CompressedImage, 'image_rect/compressed')],
+)
+def test_the_transport_chooses_the_topic(transport, kind, topic):
+    node, camera = listening_to(transport=transport)
+
+    assert [s.topic_name for s in node.subscriptions] == ['camera_info', topic]
+    assert camera.kind is node.subscriptions[1].kind is kind
+
+
+def test_images_that_are_offered_reliably_are_taken_so_once():
+    node, camera = listening_to(RELIABLE, RELIABLE)
+
+    assert camera.make_reliable()
+    assert not camera.make_reliable()
+
+    _, images = node.subscriptions
+    assert images.qos_profile.reliability == RELIABLE
+    assert images.qos_profile.depth == 2
+    assert 'qos_overriding_options' not in images.options
+
+
+@pytest.mark.parametrize('publishers', [(), (BEST_EFFORT,), (RELIABLE, BEST_EFFORT)])
+def test_without_the_offer_of_all_it_stays_as_it_is(publishers):
+    node, camera = listening_to(*publishers)
+    before = list(node.subscriptions)
+
+    assert not camera.make_reliable()
+
+    assert node.subscriptions == before
+
+
+def test_closing_ends_every_subscription():
+    node, camera = listening_to(RELIABLE)
+    camera.make_reliable()
+
+    camera.close()
+
+    assert node.subscriptions == []
