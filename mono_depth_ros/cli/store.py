@@ -25,7 +25,7 @@ Store = Annotated[
     typer.Option(help='Folder of the store; $ROS_HOME/mono_depth or ~/.ros/mono_depth if empty.'),
 ]
 Name = Annotated[str, typer.Argument(help='Number or name of a version.', show_default=False)]
-RELOAD = 'ros2 service call /depth_node/reload_engine std_srvs/srv/Trigger'
+RELOAD = 'ros2 service call NODE/reload_engine std_srvs/srv/Trigger'
 
 
 def open_store(folder: str) -> VersionStore:
@@ -36,7 +36,11 @@ def open_store(folder: str) -> VersionStore:
 def _say_in_use(version: Version | None) -> None:
     used = version.name if version else 'the shipped network'
     console.print(f'[green]in use:[/] {used}', highlight=False)
-    console.print(f'a running depth node takes it with `{RELOAD}`', soft_wrap=True)
+    console.print(
+        f'a running depth node takes it with `{RELOAD}`; NODE is its name with its namespace, '
+        '/depth_node if it has none',
+        soft_wrap=True,
+    )
 
 
 @app.command('list')
@@ -48,8 +52,10 @@ def list_versions(store: Store = '') -> None:
     for column in ('Version', 'Network', 'Added', 'State'):
         table.add_column(column)
     used = reading.version.name if reading.version else ''
+    candidate = opened.candidate()
     for version in opened.versions():
         state = '[green]in use[/]' if version.name == used else ''
+        state = 'waits to be tried' if version == candidate else state
         state = f'[yellow]bad: {escape(version.bad)}[/]' if version.bad else state
         state = problems.pop(version.name, state)
         table.add_row(version.name, version.manifest.name, version.created, state)
@@ -81,7 +87,7 @@ def promote(
     ] = False,
     store: Store = '',
 ) -> None:
-    """Put a version in use."""
+    """Put a version in use, whichever waits to be tried."""
     _say_in_use(open_store(store).promote(version, force=force))
 
 
@@ -122,6 +128,6 @@ def prune(
     keep: Annotated[int, typer.Option(min=0, help='How many of the newest to keep.')] = 3,
     store: Store = '',
 ) -> None:
-    """Remove old versions, but never the one in use nor the one before it."""
+    """Remove old versions, but not the one in use, the one before, and one still to be tried."""
     removed = open_store(store).prune(keep)
     console.print(f'removed: {", ".join(removed) or "none"}', highlight=False)

@@ -8,6 +8,7 @@ The store: every version of the network that a robot made for itself, and which 
     versions/<n>-<sha8>/{model.onnx, weights.safetensors, manifest.json}    never change
     versions/<n>-<sha8>/bad    why it must not run again
     current                    link to the version in use; none means the shipped network
+    waiting                    link to the version to be tried; whoever chooses another removes it
     history.json               versions that were in use, oldest first; '' is the shipped network
     engines/                   plans built from them
 
@@ -41,6 +42,7 @@ from mono_depth_ros.engine.store_reader import (
     SHIPPED,
     StoreReader,
     Version,
+    WAITING,
     WEIGHTS,
 )
 from mono_depth_ros.errors import StoreError
@@ -66,7 +68,7 @@ class VersionStore(StoreReader):
         made: dict[str, Any] | None = None,
     ) -> Version:
         """
-        Copy a network into the store; it is not in use until it is promoted.
+        Copy a network into the store; it waits to be tried, and is in use once it is promoted.
 
         A network that is there already is not added twice: its version is returned.
 
@@ -83,6 +85,7 @@ class VersionStore(StoreReader):
             digest = durable.sha256(Path(onnx_path))
             for version in self.versions():
                 if version.files[MODEL] == digest and not self._problem(version.name, False):
+                    self._point(WAITING, version.name)
                     return version
             number = max((number_of(name) for name in self._names()), default=0) + 1
             name = f'{number}-{digest[:8]}'
@@ -93,11 +96,12 @@ class VersionStore(StoreReader):
                 durable.replace(temporary, self.versions_path / name)
             finally:
                 durable.remove(temporary)
+            self._point(WAITING, name)
             return self._read(name)
 
     def promote(self, version: Version | str | int, *, force: bool = False) -> Version:
         """
-        Make a version the one in use.
+        Make a version the one in use; then none waits to be tried.
 
         ``force`` lets a version run that was marked bad, and takes the mark away.
 
@@ -118,12 +122,15 @@ class VersionStore(StoreReader):
             if chosen.name != self.current_name():
                 # First the history: the predecessor must be known before it stops being current.
                 self._write_history([*self._history(), chosen.name])
-                self._point_to(chosen.name)
+                self._point(CURRENT, chosen.name)
+            self._point(WAITING, '')
             return self._read(chosen.name)
 
     def rollback(self, reason: str) -> Version | None:
         """
         Mark the version in use bad and go back to the last usable one before it.
+
+        Then none waits to be tried.
 
         Returns
         -------
@@ -140,11 +147,14 @@ class VersionStore(StoreReader):
             name = self.current_name()
             if name is None:
                 raise StoreError(f'nothing to roll back in {self.root}: {SHIPPED} is in use')
+            self._point(WAITING, '')
             return self._withdraw(name, reason)
 
     def reset(self) -> bool:
         """
         Go back to the shipped network; the versions stay as good as they were.
+
+        Then none waits to be tried.
 
         Returns
         -------
@@ -158,10 +168,11 @@ class VersionStore(StoreReader):
 
         """
         with self._writing('go back to the shipped network'):
+            self._point(WAITING, '')
             if self.current_name() is None:
                 return False
             self._write_history([*self._history(), ''])
-            self._point_to('')
+            self._point(CURRENT, '')
             return True
 
     def withdraw(self, version: Version | str | int, reason: str) -> Version | None:
@@ -196,10 +207,14 @@ class VersionStore(StoreReader):
             self._mark_bad(self._find_name(version), reason)
 
     def prune(self, keep: int = 3) -> list[str]:
-        """Remove all but the last ``keep`` versions, the one in use and the one before it."""
+        """
+        Remove all but the last ``keep`` versions.
+
+        The one in use, the one before it, and the one waiting to be tried stay.
+        """
         with self._writing('prune'):
             current = self.current_name()
-            spared = set(self._names()[-keep:] if keep > 0 else ())
+            spared = {*(self._names()[-keep:] if keep > 0 else ()), self.waiting_name()}
             if current is not None:
                 spared |= {current, *self._earlier(current)[-1:]}
             removed = [name for name in self._names() if name not in spared]
@@ -250,14 +265,15 @@ class VersionStore(StoreReader):
     def _write_history(self, names: list[str]) -> None:
         durable.write_text(self.root, self.root / HISTORY, json.dumps(names[-100:]))
 
-    def _point_to(self, name: str) -> None:
+    def _point(self, link: str, name: str) -> None:
+        """Let a link point to a version, or remove it if there is no name."""
         if not name:
-            (self.root / CURRENT).unlink(missing_ok=True)
+            (self.root / link).unlink(missing_ok=True)
             durable.sync(self.root)
             return
-        temporary = self.root / f'{durable.TEMPORARY}{os.getpid()}-{CURRENT}'
+        temporary = self.root / f'{durable.TEMPORARY}{os.getpid()}-{link}'
         os.symlink(Path('versions') / name, temporary)
-        durable.replace(temporary, self.root / CURRENT)
+        durable.replace(temporary, self.root / link)
 
     def _withdraw(self, name: str, reason: str) -> Version | None:
         """Leave the version in use."""
@@ -265,7 +281,7 @@ class VersionStore(StoreReader):
         self._mark_bad(name, reason)
         earlier = self._earlier(name)
         before = earlier[-1] if earlier else ''
-        self._point_to(before)
+        self._point(CURRENT, before)
         self._write_history(earlier)
         return self._read(before) if before else None
 

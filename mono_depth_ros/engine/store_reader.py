@@ -19,7 +19,7 @@ from mono_depth_ros.errors import ModelError, StoreError
 from mono_depth_ros.manifest import Manifest
 
 MODEL, WEIGHTS, MANIFEST, BAD = 'model.onnx', 'weights.safetensors', 'manifest.json', 'bad'
-CURRENT, HISTORY = 'current', 'history.json'
+CURRENT, WAITING, HISTORY = 'current', 'waiting', 'history.json'
 SHIPPED = 'the shipped network'
 # How the mark begins of a version that a person gave up, whatever machines thought of it.
 BY_HAND = 'rolled back by hand'
@@ -137,12 +137,7 @@ class StoreReader:
 
     def current_name(self) -> str | None:
         """Return the name that ``current`` points to, whatever is there; None if it is not set."""
-        try:
-            return Path(os.readlink(self.root / CURRENT)).name
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise durable.store_error(f'read the link {self.root / "current"}', error) from error
+        return self._target(CURRENT)
 
     def read_current(self) -> Reading:
         """
@@ -166,9 +161,9 @@ class StoreReader:
 
     def candidate(self) -> Version | None:
         """
-        Return the version waiting to be tried: the newest, if nobody has tried it yet.
+        Return the version waiting to be tried: the one added last, if none was chosen since.
 
-        It was never promoted, and is neither bad nor damaged.
+        It is neither bad nor damaged.
         """
         name = self.waiting_name()
         return None if name is None or self._problem(name) else self._read(name)
@@ -193,11 +188,18 @@ class StoreReader:
         return f'version {name} in {self.root} waits to be tried, but {damage}' if damage else ''
 
     def waiting_name(self) -> str | None:
-        """Return the name of the newest version unless it was in use, whatever its state."""
-        names = self._names()
-        if not names or names[-1] in self._history() or names[-1] == self.current_name():
+        """Return the name of the version waiting to be tried, bad or damaged too."""
+        name = self._target(WAITING)
+        return name if name in self._names() and name != self.current_name() else None
+
+    def _target(self, link: str) -> str | None:
+        """Return the name of the version that a link points to; None if there is no link."""
+        try:
+            return Path(os.readlink(self.root / link)).name
+        except FileNotFoundError:
             return None
-        return names[-1]
+        except OSError as error:
+            raise durable.store_error(f'read the link {self.root / link}', error) from error
 
     def _mark(self, name: str) -> str:
         """Say why a version is bad; empty if it is not. OSError passes."""

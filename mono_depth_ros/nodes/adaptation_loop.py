@@ -205,6 +205,7 @@ class AdaptationLoop:
         if self.hand_over.active:
             raise StoreError('the depth node is loading a network: try again when it is done')
         version = self.in_use.roll_back(reason)
+        self._waiting = None
         self._cancel_cycle('the network it started from was rolled back')
         self.hand_over.begin()
         return version.name if version is not None else ''
@@ -299,6 +300,7 @@ class AdaptationLoop:
             return
         reason = f'given up after {self.settings.schedule.reset_after} rejected cycles in a row'
         try:
+            self._waiting = None
             if self.in_use.reset():
                 self._logger.warning(f'back to the shipped network: {reason}')
                 self.hand_over.begin()

@@ -46,6 +46,18 @@ def test_list_names_every_version_and_the_one_in_use(run, store):
     assert [name for name, line in lines.items() if 'in use' in line] == [store.find(2).name]
 
 
+def test_list_names_the_version_that_waits(run, store, tmp_path):
+    model = onnx.load(tmp_path / 'model.onnx')
+    model.graph.name = 'another'
+    onnx.save(model, tmp_path / 'model.onnx')
+    store.add(tmp_path / 'model.onnx')
+
+    lines = run('list')[1].splitlines()
+
+    (line,) = (line for line in lines if 'waits to be tried' in line)
+    assert store.candidate().name in line
+
+
 def test_show_prints_what_is_known(run):
     status, text = run('show', 1)
 
@@ -61,7 +73,8 @@ def test_promote_and_rollback(run, store):
 
     assert status == 0
     assert f'in use: {store.find(2).name}' in text
-    assert 'reload_engine' in text
+    assert 'ros2 service call NODE/reload_engine' in text
+    assert 'its name with its namespace' in text
     assert store.find(3).bad == 'rolled back by hand: flickers'
 
 

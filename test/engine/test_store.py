@@ -202,6 +202,45 @@ def test_a_version_that_does_not_exist_is_named_with_those_that_do(store, add):
         store.promote(7)
 
 
+@pytest.mark.parametrize('choose', ['promote', 'promote again', 'rollback', 'reset'])
+def test_who_chooses_a_version_does_not_get_the_candidate(store, add, choose):
+    first, second = store.promote(add()), store.promote(add())
+    candidate = add()
+    assert store.candidate() == candidate
+
+    if choose == 'promote':
+        store.promote(first)
+    elif choose == 'promote again':
+        store.promote(second)
+    elif choose == 'rollback':
+        store.rollback('flickers')
+    else:
+        store.reset()
+
+    assert store.candidate() is None
+    assert not candidate.bad
+    third = add()
+    assert store.candidate() == third
+
+
+def test_withdrawing_a_version_leaves_the_one_that_waits(store, add):
+    second = [store.promote(add()) for _ in range(2)][1]
+    candidate = add()
+
+    store.withdraw(second, 'the scale jumped')
+
+    assert store.candidate() == candidate
+
+
+def test_a_network_that_is_made_again_is_tried_again(store, write_tiny):
+    first = store.promote(store.add(write_tiny()))
+    store.reset()
+
+    assert store.add(write_tiny()) == first
+
+    assert store.candidate() == first
+
+
 def test_the_candidate_is_the_newest_version_until_it_is_tried(store, add):
     assert store.candidate() is None
     add()
@@ -306,6 +345,15 @@ def test_pruning_keeps_the_last_the_one_in_use_and_the_one_before(store, add):
     assert [version.number for version in store.versions()] == [2, 4, 7, 8]
     assert len(removed) == 4
     assert store.rollback('worse').number == 2
+
+
+def test_pruning_keeps_the_version_that_waits(store, add):
+    store.promote(add())
+    candidate = add()
+
+    store.prune(keep=0)
+
+    assert store.candidate() == candidate
 
 
 def test_numbers_are_not_used_again_after_pruning(store, add):

@@ -224,8 +224,25 @@ def test_a_version_is_not_handed_over_while_there_is_no_depth_node(loop, tmp_pat
     assert loop.in_use.version == version
 
 
+def test_a_version_that_waits_is_not_promoted_once_a_person_has_chosen(loop, tmp_path):
+    first = add_version(loop, tmp_path)
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=first))
+    second = add_version(loop, tmp_path, 2)
+    loop.hand_over.reply = Reply(True, f'using {first}')
+
+    loop.begin('of the test')
+    loop.runner.outcome = Outcome(ADDED, 'all checks passed', version=second)
+    loop.tick()
+    loop.in_use.store.promote(first)
+    loop.tick()
+
+    assert (loop.outcome.state, loop.candidate) == ('SKIPPED', '')
+    assert loop.outcome.reason.endswith('another network was chosen before it was tried')
+    assert loop.in_use.version == first
+
+
 def test_cycles_go_on_while_a_version_waits(loop, tmp_path):
-    first, second = (add_version(loop, tmp_path, number) for number in range(2))
+    first = add_version(loop, tmp_path)
     loop.hand_over.reply = Reply(None, 'there is no /depth_node/reload_engine')
     loop.hand_over.ready = False
     end_cycle(loop, Outcome(ADDED, 'all checks passed', version=first))
@@ -233,6 +250,8 @@ def test_cycles_go_on_while_a_version_waits(loop, tmp_path):
     loop.tick()
 
     assert loop.runner.active
+    assert loop.candidate == first
+    second = add_version(loop, tmp_path, 2)
     loop.runner.outcome = Outcome(ADDED, 'all checks passed', version=second)
     loop.tick()
     assert loop.candidate == second

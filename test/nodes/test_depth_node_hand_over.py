@@ -172,6 +172,20 @@ def test_a_person_who_goes_back_is_not_questioned(robot, store, add, red_network
     assert store.find(1).bad == ''
 
 
+def test_what_a_person_chooses_goes_before_what_waits(robot, store, add, red_network):
+    store.promote(add(offset=2.0))
+    with running('depth_node', model=red_network, store=store.root) as node:
+        robot.depth()
+        add(offset=3.0)
+
+        store.promote(1)
+        answer = robot.reload()
+
+        assert store.find(1).name in answer.message
+        np.testing.assert_allclose(robot.depth(), DEPTH + 0.01, rtol=1e-5)
+        assert node.stop() == 0, node.output
+
+
 def flip_a_bit(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
