@@ -134,9 +134,7 @@ class AdaptationLoop:
         self.collector.check_delivery()
         self.schedule.kept(self.collector.new_frames())
         if self.hand_over.active:
-            reply = self.hand_over.poll()
-            if reply is not None:
-                self._on_reply(reply)
+            self.poll_hand_over()
         elif self.runner.active:
             outcome = self.runner.poll()
             if outcome is not None:
@@ -149,6 +147,12 @@ class AdaptationLoop:
             reason = self.schedule.due(self.collector.statistics.drift()[0])
             if reason:
                 self.begin(reason)
+
+    def poll_hand_over(self) -> None:
+        """Hear what the depth node answers; all that an inactive node has to do."""
+        reply = self.hand_over.poll()
+        if reply is not None:
+            self._on_reply(reply)
 
     def refusal(self) -> str:
         """Say why no cycle can begin now; empty if one can."""
@@ -202,8 +206,11 @@ class AdaptationLoop:
             If the shipped network is in use, a version is being tried, or the store is broken.
 
         """
-        if self.hand_over.active:
-            raise StoreError('the depth node is loading a network: try again when it is done')
+        if self.hand_over.active and self.hand_over.version:
+            raise StoreError(
+                f'the depth node is trying version {self.hand_over.version}: try again when it is '
+                'done'
+            )
         version = self.in_use.roll_back(reason)
         self._waiting = None
         self._cancel_cycle('the network it started from was rolled back')

@@ -205,9 +205,13 @@ class AdaptationNode(ClosingNode):
     # Timers.
 
     def _tick(self) -> None:
-        if self._active and self._loop is not None:
+        if self._loop is None:
+            return
+        if self._active:
             self._loop.tick()
-            self._publish_version()
+        else:
+            self._loop.poll_hand_over()
+        self._publish_version()
 
     def _publish_version(self) -> None:
         """Publish the version in use in the store, if it is another one."""

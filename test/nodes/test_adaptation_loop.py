@@ -356,6 +356,27 @@ def test_a_roll_back_ends_the_cycle_and_tells_the_depth_node(loop, tmp_path):
     assert loop.in_use.store.find(version).bad == 'by hand'
 
 
+def test_one_roll_back_may_follow_the_other_at_once(loop, tmp_path):
+    for number in range(2):
+        version = add_version(loop, tmp_path, number)
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    loop.roll_back('by hand')
+
+    assert loop.roll_back('by hand') == ''
+
+    assert loop.hand_over.active
+
+
+def test_no_roll_back_while_a_version_is_tried(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    loop.begin('of the test')
+    loop.runner.outcome = Outcome(ADDED, 'all checks passed', version=version)
+    loop.tick()
+
+    with pytest.raises(StoreError, match=f'is trying version {version}: try again'):
+        loop.roll_back('by hand')
+
+
 def test_a_depth_node_that_lags_is_told_once(loop):
     loop.hand_over.running = 'another one'
 

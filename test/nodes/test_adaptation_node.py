@@ -20,9 +20,10 @@ from driver import call, depth_of, stamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from mono_depth_ros.engine.store import VersionStore
-from robot import LATCHED, Robot, SMALL
+from robot import LATCHED, MODEL, Robot, SMALL
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 LONG = {**SMALL, 'steps': 100_000}
 
@@ -155,6 +156,31 @@ def test_the_lifecycle_ends_the_cycle(robot, listener, store):
 
     assert (refusal.success, refusal.message) == (False, 'the node is not active')
     assert (few.success, few.message) == (False, '0 images collected, 8 are needed')
+
+
+def test_an_inactive_node_tells_the_depth_node_of_a_roll_back(robot, listener, store):
+    def change(transition):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return call(listener, ChangeState, '/adaptation_node/change_state', request).success
+
+    def on_reload(request, response):
+        calls.append(store.current_name())
+        response.success = True
+        return response
+
+    calls = []
+    version = store.promote(store.add(MODEL, MODEL.with_name('weights.safetensors'))).name
+    listener.node.create_service(Trigger, '/depth_node/reload_engine', on_reload)
+    with running('adaptation_node', store=store.root, autostart='false', **SMALL) as node:
+        assert change(Transition.TRANSITION_CONFIGURE)
+
+        back = robot.roll_back()
+
+        assert back.success, back.message
+        assert listener.spin_until(lambda: calls)
+        assert robot.versions[-1].data != version
+        assert node.stop() == 0, node.output
+    assert calls == [None]
 
 
 def test_a_second_node_on_one_store_says_so(robot, store):
