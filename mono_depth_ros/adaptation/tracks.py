@@ -118,11 +118,11 @@ def _fit(
         good = wide[views.track] & (error < limits.max_reprojection)
         good &= (local[:, 2] > limits.min_depth) & (local[:, 2] < limits.max_depth)
         views, directions = views.where(good), directions[good]
-        if not len(views.track):
-            break
         count = np.bincount(views.track, minlength=len(world))
         kept = count[views.track] >= limits.min_views
         views, directions = views.where(kept), directions[kept]
+        if not len(views.track):
+            break
     return views, world
 
 

@@ -4,7 +4,8 @@
 
 from floors import CAMERA, floor_depth
 from mono_depth_ros.adaptation.anchors import floor_points, static_map
-from mono_depth_ros.adaptation.tracks import PosedImage, triangulate
+from mono_depth_ros.adaptation.corners import Sightings
+from mono_depth_ros.adaptation.tracks import PosedImage, points_of_tracks, triangulate
 from mono_depth_ros.errors import ShapeError
 import numpy as np
 import pytest
@@ -96,6 +97,18 @@ def test_a_camera_that_only_turns_sees_no_depth():
 
 def test_no_image_gives_no_points():
     assert triangulate([], CAMERA) == []
+
+
+def test_poses_that_no_corner_agrees_with_give_no_points():
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    poses[:, 0, 3] = [-0.3, 0.0, 0.3]
+    u = CAMERA.cx - CAMERA.fx * poses[:, 0, 3] / 2.0
+    v = CAMERA.cy + np.array([0.0, 3.0, 0.0])  # a view that is off, without which two are left
+    views = Sightings(np.zeros(3, int), np.arange(3), np.column_stack([u, v]), 3)
+
+    points = points_of_tracks(views, list(poses), CAMERA)
+
+    assert [len(seen) for seen in points] == [0, 0, 0]
 
 
 def test_the_kitchen_has_the_points_that_were_measured_before(kitchen):
