@@ -57,7 +57,12 @@ ALL_COMMANDS = (
     Command('adapt', 'adapt', 'adapt', 'Adapt a network to images without labels.'),
     Command('store', 'store', 'app', 'List, promote and roll back the networks of a robot.'),
     Command('build', 'build', 'build', 'Build the TensorRT engine of a network.'),
-    Command('pretrain', 'pretrain', 'pretrain', 'Train a network from scratch.'),
+    Command(
+        'pretrain',
+        'pretrain',
+        'pretrain',
+        'Train a network on rendered scenes and on your images.',
+    ),
 )
 COMMANDS = tuple(
     command for command in ALL_COMMANDS if find_spec(f'mono_depth_ros.cli.{command.module}')

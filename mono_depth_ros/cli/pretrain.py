@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`mono_depth pretrain`: render procedural scenes and train a network on them."""
+"""`mono_depth pretrain`: train a network on rendered scenes and on recorded images."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 import os
 from pathlib import Path
 from typing import Annotated, TYPE_CHECKING
@@ -30,18 +31,28 @@ def pretrain(
         Path | None, typer.Option(help='YAML file of settings [those of config/pretrain.yaml].')
     ] = None,
     pool: Annotated[
-        Path | None, typer.Option(help='Folder of the rendered scenes [OUTPUT/pool].')
+        Path | None, typer.Option(help='Folder of the training samples [OUTPUT/pool].')
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='NAME=DATASET: train on recorded images with depth too, which are copied to the '
+            'pool under that name; DATASET as for evaluate. Once or more.'
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help='auto, cpu or cuda.')] = 'auto',
     render: Annotated[
-        bool, typer.Option(help='Render scenes that the pool lacks before training.')
+        bool, typer.Option(help='Render and copy what the pool lacks before training.')
     ] = True,
     render_only: Annotated[
-        bool, typer.Option('--render-only', help='Render the scenes, then stop.')
+        bool, typer.Option('--render-only', help='Render and copy to the pool, then stop.')
     ] = False,
 ) -> None:
     """
-    Train a depth network on the procedural world, from a shipped one or from random weights.
+    Train a depth network, from a shipped one or from random weights.
+
+    It learns from procedural scenes, which are rendered first, and from the recorded images of
+    --data. To learn from those alone, name them and nothing else as `domains` in CONFIG.
 
     OUTPUT gets model.onnx, weights.safetensors, manifest.json, source_pack.zip, log.csv and
     training.pt. A killed run continues with the same command. To train while the scenes are being
@@ -54,17 +65,22 @@ def pretrain(
     from mono_depth_ros.training.start import describe_start
 
     settings = PretrainConfig() if config is None else read_pretrain_config(config)
+    recorded = named_datasets(data or [])
+    further = [name for name in recorded if name not in settings.domains]
+    settings = replace(settings, domains=(*settings.domains, *further))
     pool = pool or output / 'pool'
     if render_only and not render:
         raise ConfigError('--render-only and --no-render contradict each other')
     device = choose_device(device)
     describe_start(settings.start)  # rendering takes hours: what is wrong is said before
     processes = int(os.environ.get('WORLD_SIZE', '1'))
+    if render and processes > 1:
+        check_pool(settings, pool, recorded, processes)
+    elif render:
+        import_data(settings, pool, recorded)
     if render:
         check_domains(settings, pool)
-    if render and processes > 1:
-        check_rendered(settings, pool, processes)
-    elif render:
+    if render and processes == 1:
         render_scenes(settings, pool, device)
     if not render_only:
         main = os.environ.get('RANK', '0') == '0'
@@ -82,38 +98,78 @@ def _progress(shown: bool = True) -> Progress:
     )
 
 
+def named_datasets(words: list[str]) -> dict[str, str]:
+    """
+    Read NAME=DATASET.
+
+    Raises
+    ------
+    ConfigError
+        If a name is missing, is there twice, or is one of a domain that is rendered.
+
+    """
+    from mono_depth_ros.training.config import DOMAIN, RENDERED
+
+    datasets: dict[str, str] = {}
+    for word in words:
+        name, found, dataset = word.partition('=')
+        if not found or not dataset or not DOMAIN.fullmatch(name):
+            raise ConfigError(f'--data takes NAME=DATASET, NAME in small letters, got {word!r}')
+        if name in RENDERED or name in datasets:
+            raise ConfigError(f'--data {word}: there is another {name}, choose another name')
+        datasets[name] = dataset
+    return datasets
+
+
+def import_data(settings: PretrainConfig, pool: Path, datasets: dict[str, str]) -> None:
+    """Copy recorded images to the pool, unless they are there, with a progress bar."""
+    from mono_depth_ros.source.layouts.datasets import open_dataset
+    from mono_depth_ros.training.recorded import import_frames, is_imported
+
+    missing = {name: d for name, d in datasets.items() if not is_imported(pool, name)}
+    with _progress(bool(missing)) as bar:
+        for name, dataset in missing.items():
+            source = open_dataset(dataset)
+            task = bar.add_task(f'copy {name}', total=source.count or None, scores='')
+
+            def show(done: int, task: TaskID = task) -> None:
+                bar.update(task, completed=done)
+
+            import_frames(pool, name, source, sizes=settings.render_sizes, progress=show)
+
+
 def check_domains(settings: PretrainConfig, pool: Path) -> None:
     """Refuse domains that can neither be rendered nor are in the pool."""
     from mono_depth_ros.source.pool import SamplePool
     from mono_depth_ros.training.config import RENDERED
 
-    for domain in settings.domains:
-        if domain not in RENDERED and not len(SamplePool(pool, (domain,))):
+    for domain in settings.recorded:
+        if not len(SamplePool(pool, (domain,))):
             raise ConfigError(
                 f'domains has {domain!r}, which is neither one that is rendered {RENDERED} nor '
-                f'in the pool {pool}'
+                f'in the pool {pool}: name its images with --data {domain}=DATASET'
             )
 
 
-def check_rendered(settings: PretrainConfig, pool: Path, processes: int) -> None:
-    """Refuse to render in several processes: the others would wait for hours, and give up."""
+def check_pool(
+    settings: PretrainConfig, pool: Path, datasets: dict[str, str], processes: int
+) -> None:
+    """Refuse to fill the pool in several processes: the others would wait, and give up."""
     from mono_depth_ros.source.pool import missing_shards
+    from mono_depth_ros.training.recorded import is_imported
 
-    for domain in rendered_domains(settings):
-        missing = missing_shards(pool, domain, samples=settings.samples)
-        if missing:
+    lacking = {
+        domain: len(missing_shards(pool, domain, samples=settings.samples))
+        for domain in settings.rendered
+    }
+    lacking |= {name: 1 for name in datasets if not is_imported(pool, name)}
+    for domain, shards in lacking.items():
+        if shards:
             raise ConfigError(
-                f'{pool} lacks {len(missing)} shards of {domain} and {processes} processes '
+                f'{pool} lacks {shards} shards of {domain} and {processes} processes '
                 'cannot render them: render with --render-only in one process first, or train '
                 'on what is there with --no-render'
             )
-
-
-def rendered_domains(settings: PretrainConfig) -> list[str]:
-    """Return the domains whose scenes are rendered, not recorded."""
-    from mono_depth_ros.training.config import RENDERED
-
-    return [domain for domain in settings.domains if domain in RENDERED]
 
 
 def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:
@@ -121,7 +177,7 @@ def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:
     from mono_depth_ros.source.pool import fill_pool
 
     with _progress() as bar:
-        for domain in rendered_domains(settings):
+        for domain in settings.rendered:
             task = bar.add_task(f'render {domain}', total=settings.samples, scores='')
 
             def show(done: int, task: TaskID = task) -> None:

@@ -245,6 +245,16 @@ class PretrainConfig(Config):
         }
 
     @property
+    def rendered(self) -> list[str]:
+        """Domains whose scenes are rendered."""
+        return [domain for domain in self.domains if domain in RENDERED]
+
+    @property
+    def recorded(self) -> list[str]:
+        """Domains of recorded images."""
+        return [domain for domain in self.domains if domain not in RENDERED]
+
+    @property
     def steps(self) -> int:
         """Updates of all phases together."""
         return sum(phase.steps for phase in self.phases)

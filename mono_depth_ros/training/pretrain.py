@@ -167,8 +167,8 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
         metric=True,
         min_depth=config.min_depth,
         max_depth=config.max_depth,
-        source=f'trained from {trainer.origin} on procedural scenes ({", ".join(config.domains)})',
-        licence='Apache-2.0',
+        source=f'trained from {trainer.origin} on {_described(config)}',
+        licence='that of its training images' if config.recorded else 'Apache-2.0',
         notes={
             'training': config.to_dict(),
             'updates': trainer.done,
@@ -178,6 +178,12 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
             'scores_held_out_scenes': {k: round(v, 4) for k, v in scores.items()},
         },
     )
+
+
+def _described(config: PretrainConfig) -> str:
+    """Say what a network was trained on."""
+    kinds = {'procedural scenes': config.rendered, 'recorded images': config.recorded}
+    return ' and '.join(f'{kind} ({", ".join(names)})' for kind, names in kinds.items() if names)
 
 
 def _starts(config: PretrainConfig) -> list[int]:

@@ -72,6 +72,11 @@ def _filled(depth: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return np.where(found, nearest, depth).astype(np.float32)
 
 
+def is_imported(root: Path, domain: str) -> bool:
+    """Say whether a pool has everything of a recorded domain: its held-out shard is the last."""
+    return (Path(root) / f'{domain}-000000').exists()
+
+
 def import_frames(
     root: Path,
     domain: str,
@@ -85,7 +90,7 @@ def import_frames(
     Write the images of a source that have depth to a pool, unless the pool has them.
 
     The last 5 % of them, at most one shard, are the held-out shard: neighbours in a recording look
-    alike. It is written last, so a pool that has it has everything.
+    alike.
 
     Parameters
     ----------
@@ -113,8 +118,7 @@ def import_frames(
         If fewer than two images can be used, or the pool cannot be written.
 
     """
-    held_out = Path(root) / f'{domain}-000000'
-    if held_out.exists():
+    if is_imported(root, domain):
         return 0
     waiting: list[Sample] = []
     shards = written = 0

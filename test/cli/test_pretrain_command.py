@@ -3,7 +3,9 @@
 """`mono_depth pretrain`: rendered scenes in, a network out; mistakes are said in one line."""
 
 from functools import partial
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -259,3 +261,72 @@ def test_an_empty_pool_is_said_in_one_line(run, tmp_path, settings):
     assert errors.startswith('Error: no samples of')
     assert 'render some first' in errors
     assert len(errors.splitlines()) == 1
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Return an RGB-D folder of 12 images."""
+    cv2 = pytest.importorskip('cv2')
+    folder = tmp_path / 'recording'
+    for name in ('rgb', 'depth'):
+        (folder / name).mkdir(parents=True)
+    for number in range(12):
+        depth = np.full((96, 128), 1000 + 100 * number, np.uint16)
+        cv2.imwrite(
+            str(folder / 'rgb' / f'{number:03d}.png'), np.full((96, 128, 3), number, np.uint8)
+        )
+        cv2.imwrite(str(folder / 'depth' / f'{number:03d}.png'), depth)
+    camera = {'width': 128, 'height': 96, 'fx': 110, 'fy': 110, 'cx': 63.5, 'cy': 47.5}
+    (folder / 'camera.json').write_text(json.dumps({**camera, 'depth_scale': 1000}))
+    return folder
+
+
+def test_a_user_s_own_images_are_trained_on(run, tmp_path, settings, recording, no_rendering):
+    output = tmp_path / 'run'
+    own = settings(domains=['kitchen'])
+    command = ('pretrain', '--output', output, '--config', own, '--data', f'kitchen={recording}')
+
+    assert run(*command)[0] == 0
+
+    assert names(output / 'pool') == ['kitchen-000000', 'kitchen-000001']
+    manifest = read_manifest(output / 'model.onnx')
+    assert manifest.source == 'trained from random weights on recorded images (kitchen)'
+    assert manifest.licence == 'that of its training images'
+    assert manifest.notes['scenes'] == 11
+    # It goes on, though the recording is gone: the pool has it.
+    shutil.rmtree(recording)
+    assert run(*command)[0] == 0
+
+
+def test_own_images_join_the_rendered_ones(run, tmp_path, settings, recording, pool, no_rendering):
+    output = tmp_path / 'run'
+    command = ('pretrain', '--output', output, '--pool', pool, '--config', settings())
+
+    assert run(*command, '--data', f'kitchen={recording}')[0] == 0
+
+    manifest = read_manifest(output / 'model.onnx')
+    assert manifest.source == (
+        'trained from random weights on procedural scenes (indoor) and recorded images (kitchen)'
+    )
+    assert manifest.notes['training']['domains'] == ['indoor', 'kitchen']
+    assert manifest.notes['scenes'] == 8 + 11
+
+
+@pytest.mark.parametrize(
+    ('data', 'reason'),
+    [
+        (['/data/kitchen'], "NAME=DATASET, NAME in small letters, got '/data/kitchen'"),
+        (['Room1=/data'], "got 'Room1=/data'"),
+        (['indoor=/data'], 'there is another indoor'),
+        (['a=/data', 'a=/other'], 'there is another a'),
+        (['a=/nowhere'], '/nowhere'),
+    ],
+)
+def test_what_is_no_recording_is_told(run, tmp_path, settings, data, reason):
+    options = [word for spec in data for word in ('--data', spec)]
+
+    status, _, said = run('pretrain', '--output', tmp_path, '--config', settings(), *options)
+
+    assert status != 0
+    assert reason in ' '.join(said.split())
+    assert 'Traceback' not in said
