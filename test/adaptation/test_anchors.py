@@ -5,7 +5,7 @@
 from floors import CAMERA, floor_depth
 from mono_depth_ros.adaptation.anchors import floor_points, static_map
 from mono_depth_ros.adaptation.corners import Sightings
-from mono_depth_ros.adaptation.tracks import PosedImage, points_of_tracks, triangulate
+from mono_depth_ros.adaptation.tracks import points_of_tracks, PosedImage, triangulate
 from mono_depth_ros.errors import ShapeError
 import numpy as np
 import pytest
