@@ -21,7 +21,11 @@ class BufferConfig(Config):
         300, 'Images kept for adaptation (0.15 MB each at 192x256)', minimum=8, maximum=5000
     )
     held_out: float = setting(
-        0.15, 'Share of them kept from training, to judge the result on', minimum=0.0, maximum=0.5
+        0.15,
+        'Share of them kept from training, to judge the result on; of few images a cycle takes 12 '
+        'all the same, or two fifths',
+        minimum=0.0,
+        maximum=0.5,
     )
     min_gap_s: float = setting(0.2, 'Shortest time between two images kept [s]', minimum=0.0)
     max_similarity: float = setting(
@@ -165,7 +169,11 @@ class GateConfig(Config):
 class CycleConfig(Config):
     """When a cycle may run and what it keeps."""
 
-    min_frames: int = setting(30, 'Images to collect before adapting', minimum=2)
+    min_frames: int = setting(
+        30,
+        'Images to collect before adapting; of 30, 18 train, 4 choose a result and 8 judge it',
+        minimum=2,
+    )
     source_held_out: int = setting(
         64, 'Source images kept from replay, to judge the result on', minimum=1
     )

@@ -50,8 +50,8 @@ def judge(
         With metric points they decide: if the candidate is better there its scale and shape may
         be others. Points of the floor alone decide less: they lie where the network in use takes
         something for the floor, be it a table, so they allow another scale within limits and no
-        other shape. The shape must be no worse where the motion of the camera tells it. A candidate
-        that gives the same depth is not accepted: nothing would be gained.
+        other shape. The shape must be no worse where the motion of the camera tells it. The same
+        depth as before is not accepted: nothing would be gained.
 
     """
     config = config or GateConfig()

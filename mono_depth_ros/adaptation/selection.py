@@ -20,11 +20,12 @@ SCALE_FRAMES, BATCH = 32, 8
 
 def split_held_out(frames: Sequence[TargetFrame]) -> tuple[list[TargetFrame], list[TargetFrame]]:
     """
-    Split held-out frames into those that choose a candidate and those that judge it.
+    Split held-out frames into a third that chooses a candidate and the others, which judge it.
 
     What was chosen by some images looks better on them than it is.
     """
-    return list(frames[::2]), list(frames[1::2])
+    judging = [frame for number, frame in enumerate(frames) if number % 3]
+    return list(frames[::3]), judging
 
 
 class BestCandidate:

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 CHECK_EVERY, PATIENCE = 25, 5
 CONTROL_FRAMES = 60
+# Images held out at least, of which eight judge, and the largest share that it may take.
+HELD_OUT, LARGEST_SHARE = 12, 0.4
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -295,14 +297,22 @@ def split_frames(
     """
     Split frames into those to train on and those held out.
 
+    Of few frames the buffer has held out very few, and they must not decide alone: more are taken,
+    spread evenly.
+
     Raises
     ------
     DatasetError
         If either is empty.
 
     """
-    training = [frame for frame in frames if not frame.held_out]
-    held_out = [frame for frame in frames if frame.held_out]
+    others = [i for i, frame in enumerate(frames) if not frame.held_out]
+    wanted = min(HELD_OUT, int(LARGEST_SHARE * len(frames)))
+    missing = max(0, wanted - (len(frames) - len(others)))
+    taken = {others[i] for i in np.linspace(0, len(others) - 1, missing).astype(int)}
+    kept = set(others) - taken
+    training = [frame for i, frame in enumerate(frames) if i in kept]
+    held_out = [frame for i, frame in enumerate(frames) if i not in kept]
     if not training or not held_out:
         raise DatasetError(
             f'{len(training)} images to train on and {len(held_out)} held out: both are needed'

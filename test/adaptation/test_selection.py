@@ -19,7 +19,7 @@ from mono_depth_ros.adaptation.selection import (
     predict_all,
     split_held_out,
 )
-from mono_depth_ros.adaptation.session import adapt_network
+from mono_depth_ros.adaptation.session import adapt_network, split_frames
 
 
 def scaled(network, factor):
@@ -51,8 +51,26 @@ def with_truth(network, frames, *, metric):
 def test_no_image_both_chooses_and_judges(frames):
     choosing, judging = split_held_out(frames)
 
-    assert len(choosing) == len(judging) == 5
+    assert (len(choosing), len(judging)) == (4, 6)
     assert not {f.stamp_ns for f in choosing} & {f.stamp_ns for f in judging}
+
+
+@pytest.mark.parametrize(
+    ('images', 'training', 'judges'), [(10, 6, 2), (30, 18, 8), (90, 77, 8), (200, 170, 20)]
+)
+def test_a_small_buffer_has_enough_judges(frames, images, training, judges):
+    # Of every hundred images the buffer holds out fifteen.
+    collected = [
+        replace(frames[0], stamp_ns=k, held_out=int((k + 1) * 0.15) > int(k * 0.15))
+        for k in range(images)
+    ]
+
+    learnt, held_out = split_frames(collected)
+
+    assert len(learnt) == training
+    assert len(split_held_out(held_out)[1]) == judges
+    assert sorted(f.stamp_ns for f in [*learnt, *held_out]) == list(range(images))
+    assert {f.stamp_ns for f in collected if f.held_out} <= {f.stamp_ns for f in held_out}
 
 
 @pytest.mark.parametrize('metric', [True, False])
