@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import time
+from typing import Any
 
-from mono_depth_ros.adaptation.outcome import ADDED, PROMOTED, REJECTED, SKIPPED
+from mono_depth_ros.adaptation.outcome import ADDED, FAILED, PROMOTED, REJECTED, SKIPPED
 from mono_depth_ros.config import Config, setting
 from mono_depth_ros.errors import ConfigError
 
@@ -81,6 +82,8 @@ class Schedule:
         A cycle was begun and has not ended.
     rejections : int
         Cycles in a row whose result was refused, by the gate, the depth node or its watch.
+    cycles : int
+        Cycles that were begun, in this process and before.
 
     """
 
@@ -94,9 +97,10 @@ class Schedule:
         self._failures = 0
         # (rejections, failures) that the last promotion has forgiven.
         self._forgiven = (0, 0)
-        self._new_frames = 0
+        # Images kept since the last cycle, and those that the running one has taken.
+        self._new_frames = self._taken = 0
         self.running = False
-        self.rejections = 0
+        self.rejections = self.cycles = 0
 
     def kept(self, frames: int) -> None:
         """Count images that the buffer has kept."""
@@ -137,11 +141,21 @@ class Schedule:
     def begin(self) -> None:
         """Note that a cycle begins."""
         self.running = True
-        self._new_frames = 0
+        self.cycles += 1
+        self._taken, self._new_frames = self._new_frames, 0
+
+    def cancel(self) -> None:
+        """Note that a cycle was ended before it could tell anything: its images still count."""
+        self.running = False
+        self._last = self._clock()
+        self._not_before = max(self._not_before, self._last + self.config.rest_s)
+        self._new_frames, self._taken = self._new_frames + self._taken, 0
 
     def end(self, state: str) -> bool:
         """
         Note how a cycle ended; back off if it was for nothing.
+
+        One that failed has learned nothing from its images, so they still count as new.
 
         Parameters
         ----------
@@ -154,6 +168,9 @@ class Schedule:
             True if it is time to go back to the shipped network.
 
         """
+        if state == FAILED:
+            self._new_frames += self._taken
+        self._taken = 0
         if state == ADDED:
             return False
         self.running = False
@@ -180,6 +197,47 @@ class Schedule:
         self.rejections += self._forgiven[0]
         self._failures += self._forgiven[1]
         self._forgiven = (0, 0)
+
+    def state(self) -> dict[str, int]:
+        """Return what a restart should know, in plain values; times are in seconds."""
+        elapsed = self._clock() - self._last if self.config.every_s else 0
+        return {
+            'cycles': self.cycles,
+            'rejections': self.rejections,
+            'failures': self._failures,
+            'forgiven_rejections': self._forgiven[0],
+            'forgiven_failures': self._forgiven[1],
+            'new_frames': self._new_frames + self._taken,
+            'wait_s': round(self.wait_s),
+            'elapsed_s': round(elapsed),
+        }
+
+    def restore(self, state: Mapping[str, Any], frames: int) -> None:
+        """
+        Go on from the `state` of an earlier process; whatever is not in it is 0.
+
+        Parameters
+        ----------
+        state : mapping
+            As it was read from the disk, damaged or not.
+        frames : int
+            Images held: only they can still be new.
+
+        """
+
+        def count(name: str) -> int:
+            value = state.get(name)
+            return min(max(value, 0), 1_000_000_000) if isinstance(value, int) else 0
+
+        self.cycles, self.rejections = count('cycles'), count('rejections')
+        self._failures = count('failures')
+        self._forgiven = (count('forgiven_rejections'), count('forgiven_failures'))
+        self._new_frames = min(count('new_frames'), frames)
+        now = self._clock()
+        self._not_before = now + min(
+            count('wait_s'), max(self.config.max_backoff_s, self.config.rest_s)
+        )
+        self._last = now - count('elapsed_s')
 
     def describe(self) -> str:
         """Say in words when the next cycle begins."""

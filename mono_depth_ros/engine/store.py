@@ -10,6 +10,7 @@ The store: every version of the network that a robot made for itself, and which 
     current                    link to the version in use; none means the shipped network
     waiting                    link to the version to be tried; whoever chooses another removes it
     history.json               versions that were in use, oldest first; '' is the shipped network
+    schedule.json              when the next one is to be made, for whoever makes them
     engines/                   plans built from them
 
 Whatever is written gets a temporary name, is flushed, and is renamed: a kill or a power cut at
@@ -18,7 +19,7 @@ any instant leaves the store as it was before or as it is after.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import contextlib
 from dataclasses import asdict
 import datetime
@@ -39,6 +40,7 @@ from mono_depth_ros.engine.store_reader import (
     MODEL,
     number_of,
     Reading,
+    SCHEDULE,
     SHIPPED,
     StoreReader,
     Version,
@@ -224,6 +226,11 @@ class VersionStore(StoreReader):
                 durable.replace(self.versions_path / name, doomed)
                 durable.remove(doomed)
             return removed
+
+    def keep_schedule(self, state: Mapping[str, Any]) -> None:
+        """Keep how far the schedule of adaptation is; StoreError if it cannot be written."""
+        with self._writing('keep the schedule'):
+            durable.write_text(self.root, self.root / SCHEDULE, json.dumps(dict(state)))
 
     @contextlib.contextmanager
     def claim(self, who: str) -> Iterator[None]:

@@ -20,6 +20,7 @@ from mono_depth_ros.manifest import Manifest
 
 MODEL, WEIGHTS, MANIFEST, BAD = 'model.onnx', 'weights.safetensors', 'manifest.json', 'bad'
 CURRENT, WAITING, HISTORY = 'current', 'waiting', 'history.json'
+SCHEDULE = 'schedule.json'
 SHIPPED = 'the shipped network'
 # How the mark begins of a version that a person gave up, whatever machines thought of it.
 BY_HAND = 'rolled back by hand'
@@ -205,6 +206,14 @@ class StoreReader:
         """Say why a version is bad; empty if it is not. OSError passes."""
         path = self.versions_path / name / BAD
         return path.read_text() if path.exists() else self.refused.get(name, '')
+
+    def schedule(self) -> dict[str, Any]:
+        """Return what was kept with `VersionStore.keep_schedule`; empty if it cannot be read."""
+        try:
+            kept = json.loads((self.root / SCHEDULE).read_text())
+        except (OSError, ValueError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
 
     def verify(self) -> dict[str, str]:
         """Check the files of every version against their hashes; return what is wrong, by name."""

@@ -31,6 +31,8 @@ CYCLE_FRAMES = 'cycle_frames'
 LAG_TICKS = 10
 # It is asked after so many ticks again to try a version that waits, after twice as many each time.
 RETRY_TICKS, MAX_RETRY_TICKS = 20, 1200
+# How far the schedule is is written to the store after so many ticks, if it changed.
+KEEP_TICKS = 120
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class AdaptationLoop:
         self.settings, self.in_use, self.buffer = settings, in_use, buffer
         self.collector, self.hand_over, self._logger = collector, hand_over, logger
         self.schedule = Schedule(settings.schedule)
+        self._kept = in_use.store.schedule()
+        self.schedule.restore(self._kept, len(buffer))
         self.runner = CycleRunner()
         self.outcome: Outcome | None = None
         self.problem = ''
@@ -97,7 +101,7 @@ class AdaptationLoop:
         # The version in the store that the depth node has still to try.
         self._waiting: Outcome | None = None
         self._retry_ticks = self._ticks_left = 0
-        self._cycles = 0
+        self._ticks = 0
         self._lag: tuple[str, str] | None = None
         self._lag_ticks = 0
 
@@ -133,6 +137,9 @@ class AdaptationLoop:
             self.problem = str(error)
         self.collector.check_delivery()
         self.schedule.kept(self.collector.new_frames())
+        self._ticks += 1
+        if self._ticks % KEEP_TICKS == 0:
+            self._keep_schedule()
         if self.hand_over.active:
             self.poll_hand_over()
         elif self.runner.active:
@@ -171,7 +178,7 @@ class AdaptationLoop:
         """Begin a cycle with the images collected so far."""
         settings, frames = self.settings, self.buffer.snapshot()
         # Another seed each time: the same one would be rejected again.
-        adapter = replace(settings.adapter, seed=settings.adapter.seed + self._cycles)
+        adapter = replace(settings.adapter, seed=settings.adapter.seed + self.schedule.cycles)
         job = CycleJob(
             frames=str(self.in_use.store.root / CYCLE_FRAMES),
             store=str(self.in_use.store.root),
@@ -183,8 +190,8 @@ class AdaptationLoop:
             gate=settings.gate,
             cycle=settings.cycle,
         )
-        self._cycles += 1
         self.schedule.begin()
+        self._keep_schedule()
         self.collector.statistics.mark(frame.rgb for frame in frames)
         self.runner.start(job, frames)
         self._logger.info(f'a cycle begins with {len(frames)} images: {reason}')
@@ -222,7 +229,9 @@ class AdaptationLoop:
         self.outcome = self.runner.cancel(reason) or self.outcome
         self.hand_over.cancel()
         self._waiting = None  # it waits in the store
-        self.schedule.running = False
+        if self.schedule.running:
+            self.schedule.cancel()
+        self._keep_schedule()
 
     def _may_try_again(self) -> bool:
         """Say whether it is time to ask the depth node again to try the version that waits."""
@@ -258,12 +267,14 @@ class AdaptationLoop:
 
     def _cancel_cycle(self, reason: str) -> None:
         if self.runner.cancel(reason) is not None:
-            self._finish(Outcome(SKIPPED, reason))
+            self._tell(Outcome(SKIPPED, reason))
+            self.schedule.cancel()
 
     def _on_outcome(self, outcome: Outcome) -> None:
         if outcome.state != ADDED:
             self._finish(outcome)
             return
+        self.schedule.end(ADDED)
         self._waiting = self.outcome = outcome
         self._retry_ticks = 0
         self._logger.info(f'handing version {outcome.version} to {self.hand_over.service}')
@@ -291,6 +302,11 @@ class AdaptationLoop:
         self._ticks_left = self._retry_ticks
 
     def _finish(self, outcome: Outcome) -> None:
+        self._tell(outcome)
+        self._count(REJECTED if outcome.state == ROLLED_BACK else outcome.state)
+        self._keep_schedule()
+
+    def _tell(self, outcome: Outcome) -> None:
         self.outcome = outcome
         version = f' {outcome.version}' if outcome.version else ''
         line = f'cycle {outcome.state}{version}: {outcome.reason}'
@@ -299,7 +315,17 @@ class AdaptationLoop:
             self._logger.info(line)
         else:
             self._logger.warning(line)
-        self._count(REJECTED if outcome.state == ROLLED_BACK else outcome.state)
+
+    def _keep_schedule(self) -> None:
+        """Let a restart go on where this process is."""
+        state = self.schedule.state()
+        if state == self._kept:
+            return
+        try:
+            self.in_use.store.keep_schedule(state)
+            self._kept = state
+        except StoreError as error:
+            self._logger.warning(f'a restart will not know when the next cycle is due: {error}')
 
     def _count(self, state: str) -> None:
         """Tell the schedule; go back to the shipped network when it says so."""

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a cycle begins: on a clock of the test, without waiting."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 from mono_depth_ros.adaptation.outcome import ADDED, FAILED, PROMOTED, REJECTED, SKIPPED, STATES
@@ -179,6 +181,90 @@ def test_a_promotion_that_is_taken_back_counts_with_what_came_after_it():
     plan.take_back()
     assert plan.rejections == 3
     assert plan.end(REJECTED)
+
+
+def test_a_cycle_that_failed_or_was_cancelled_has_used_up_no_images():
+    plan, clock = schedule(after_frames=5, backoff_s=10.0, rest_s=10.0)
+    plan.kept(5)
+
+    plan.begin()
+    plan.end(FAILED)
+    clock.now += 10
+    failed = plan.due()
+    plan.begin()
+    plan.kept(1)
+    plan.cancel()
+    early = plan.due()
+    clock.now += 10
+
+    assert (failed, early, plan.due()) == ('5 new images', '', '6 new images')
+
+
+def test_a_candidate_has_used_up_its_images_whatever_becomes_of_it():
+    plan, _ = schedule(after_frames=5)
+    plan.kept(5)
+    plan.begin()
+    plan.end(ADDED)
+
+    plan.cancel()
+
+    assert plan.due() == ''
+
+
+def test_a_restart_goes_on_where_it_was():
+    plan, clock = schedule(every_s=60.0, after_frames=50, min_new_frames=10)
+    plan.begin()
+    plan.end(REJECTED)
+    plan.begin()
+    plan.end(REJECTED)
+    plan.kept(40)
+    clock.now += 15.0
+
+    again = Schedule(plan.config, Clock())
+    again.restore(json.loads(json.dumps(plan.state())), frames=300)
+
+    assert again.state() == plan.state()
+    assert again.describe() == plan.describe()
+    assert (again.cycles, again.rejections, again.wait_s) == (2, 2, 5.0)
+
+
+def test_a_restart_in_the_middle_of_a_cycle_has_used_up_no_images():
+    plan, _ = schedule(after_frames=50)
+    plan.kept(50)
+    plan.begin()
+
+    again = Schedule(plan.config)
+    again.restore(plan.state(), frames=300)
+
+    assert (again.cycles, again.due()) == (1, '50 new images')
+
+
+def test_images_that_a_restart_has_lost_are_not_new():
+    plan, _ = schedule(after_frames=50)
+    plan.kept(50)
+
+    again = Schedule(plan.config)
+    again.restore(plan.state(), frames=3)
+
+    assert again.state()['new_frames'] == 3
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(schedule()[0].state())),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.just('x') | st.just(10**999),
+    )
+)
+def test_a_damaged_state_never_stops_the_schedule(state):
+    plan, clock = schedule(every_s=5.0, backoff_s=10.0, max_backoff_s=100.0)
+
+    plan.restore(state, frames=300)
+
+    assert 0.0 <= plan.wait_s <= 100.0
+    plan.end(REJECTED)
+    clock.now += 105.0
+    assert plan.due()
+    assert plan.rate_factor > 0
 
 
 def test_failures_back_off_and_never_lead_back_to_the_source():

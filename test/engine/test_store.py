@@ -364,6 +364,18 @@ def test_numbers_are_not_used_again_after_pruning(store, add):
     assert add().number == 5
 
 
+def test_a_schedule_is_kept_and_a_damaged_one_is_empty(store):
+    assert store.schedule() == {}
+
+    store.keep_schedule({'cycles': 3})
+    kept = store.schedule()
+    (store.root / 'schedule.json').write_text('{"cycles"')
+
+    assert (kept, store.schedule()) == ({'cycles': 3}, {})
+    (store.root / 'schedule.json').write_text('[1]')
+    assert store.schedule() == {}
+
+
 @pytest.mark.parametrize('file', ['model.onnx', 'weights.safetensors', 'manifest.json'])
 @pytest.mark.parametrize('damage', ['flip', 'truncate', 'remove'])
 def test_damage_is_found_and_the_reader_falls_back(store, add, file, damage):

@@ -18,7 +18,7 @@ from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import BY_HAND
 from mono_depth_ros.errors import StoreError
 from mono_depth_ros.model.registry import resolve_model, shipped_models
-from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, Settings
+from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, KEEP_TICKS, Settings
 from mono_depth_ros.nodes.hand_over import Reply
 from mono_depth_ros.nodes.network_in_use import NetworkInUse
 
@@ -98,6 +98,11 @@ class Buffer(list):
 
 @pytest.fixture
 def loop(tmp_path):
+    return new_loop(tmp_path)
+
+
+def new_loop(tmp_path):
+    """Return a loop on the store in a folder, as a node makes it when it starts."""
     settings = Settings(
         AdaptationNodeConfig(),
         EngineConfig(),
@@ -266,6 +271,51 @@ def test_versions_that_were_refused_are_pruned(loop, tmp_path):
 
     assert loop.outcome.state == 'REJECTED'
     assert len(loop.in_use.store.versions()) == 5
+
+
+def test_a_restart_draws_the_next_cycle_anew_and_knows_of_the_rejection(loop, tmp_path):
+    end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
+    loop.collector.new = 7
+    loop.tick()
+    loop.stop('the node ends')
+
+    again = new_loop(tmp_path)
+    again.collector.new = 3
+    again.tick()
+
+    assert again.runner.active
+    assert again.runner.job.adapter.seed == 1
+    assert again.runner.job.rate_factor == 0.5
+
+
+def test_a_robot_without_power_loses_a_minute_of_images_at_most(loop, tmp_path):
+    loop.collector.new = 7
+    for _ in range(KEEP_TICKS):
+        loop.tick()
+
+    assert new_loop(tmp_path).schedule.state()['new_frames'] == 7
+
+
+def test_a_node_that_ends_during_a_cycle_has_used_up_no_images(loop, tmp_path):
+    loop.collector.new = 10
+    loop.tick()
+    active = loop.runner.active
+    loop.stop('the node ends')
+
+    again = new_loop(tmp_path)
+
+    assert active
+    assert again.schedule.state()['new_frames'] == 8  # all that it holds
+
+
+def test_a_schedule_that_cannot_be_kept_stops_nothing(loop, caplog):
+    (loop.in_use.store.root).parent.mkdir(exist_ok=True)
+    loop.in_use.store.root.write_text('a file is in the way')
+
+    end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
+
+    assert loop.schedule.rejections == 1
+    assert 'a restart will not know when the next cycle is due' in caplog.text
 
 
 def test_after_a_rejection_the_next_cycle_is_more_careful_and_drawn_anew(loop):
