@@ -305,7 +305,7 @@ class AdaptationNodeConfig(ReferenceConfig):
     reload_timeout_s: float = setting(
         300.0,
         'Longest wait for the depth node to load a network [s]: TensorRT may build a plan first. '
-        'One that does not answer finds the network in the store when it starts',
+        'A network without an answer waits in the store and is handed over again',
         minimum=1.0,
     )
     collecting_load: float = setting(
