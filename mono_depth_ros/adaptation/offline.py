@@ -62,7 +62,7 @@ def collect(
 def _target_frames(
     frames: Iterable[Frame], size: tuple[int, int], anchor: str
 ) -> Iterator[TargetFrame]:
-    segment, posed = Segment(), False
+    segment = Segment()
     for frame in frames:
         if frame.camera is None:
             raise DatasetError(f'{frame.name} has no camera: give --fov')
@@ -76,10 +76,6 @@ def _target_frames(
         small = make_target_frame(
             frame.rgb, frame.camera, size, stamp_ns=frame.stamp_ns, points=points
         )
-        if (pose is None) is posed:
-            # Poses that begin or end in the middle would be of no use to the others.
-            posed = pose is not None
-            yield from segment.flush()
         yield from segment.add(small, frame.rgb, frame.camera, pose)
     yield from segment.flush()
 

@@ -74,7 +74,10 @@ class Segment:
             grey, camera = cv2.resize(grey, size), camera.resized(*size)
         last = self._held[-1] if self._held else None
         if last is not None and not (
-            last.camera == camera and 0 < frame.stamp_ns - last.frame.stamp_ns <= MAX_GAP_NS
+            last.camera == camera
+            and 0 < frame.stamp_ns - last.frame.stamp_ns <= MAX_GAP_NS
+            # Poses that begin or end in the middle would be of no use to the others.
+            and (last.pose is None) == (world_from_camera is None)
         ):
             done = self.flush()
         self._held.append(_Held(frame, camera, world_from_camera))

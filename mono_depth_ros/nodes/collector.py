@@ -87,7 +87,7 @@ class Collector:
         self._checked = (0, 0)
         self._load, self._idle_until = load, 0.0
         self._period_ns = round(min(LONGEST_PERIOD_S, buffer.config.min_gap_s) * 1e9)
-        self._segment, self._posed = Segment(), False
+        self._segment = Segment()
         self._camera: CameraInput | None = None
         self._info: CameraInfo | None = None
         self._last_stamp: int | None = None
@@ -216,10 +216,6 @@ class Collector:
         size = self._size_for((camera.height, camera.width))
         frame = make_target_frame(rgb, camera, size, stamp_ns=stamp, points=points)
         pose = self.references.pose(stamp, header.frame_id)
-        if (pose is None) is self._posed:
-            # Poses that begin or end in the middle would be of no use to the others.
-            self._posed = pose is not None
-            self._offer(self._segment.flush())
         self._offer(self._segment.add(frame, rgb, camera, pose))
 
     def _offer(self, frames: list[TargetFrame]) -> None:
