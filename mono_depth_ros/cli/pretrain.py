@@ -74,14 +74,13 @@ def pretrain(
     device = choose_device(device)
     describe_start(settings.start)  # rendering takes hours: what is wrong is said before
     processes = int(os.environ.get('WORLD_SIZE', '1'))
-    if render and processes > 1:
-        check_pool(settings, pool, recorded, processes)
-    elif render:
-        import_data(settings, pool, recorded)
     if render:
-        check_domains(settings, pool)
-    if render and processes == 1:
-        render_scenes(settings, pool, device)
+        check_domains(settings, pool, recorded)
+        if processes > 1:
+            check_pool(settings, pool, recorded, processes)
+        else:
+            import_data(settings, pool, recorded)
+            render_scenes(settings, pool, device)
     if not render_only:
         main = os.environ.get('RANK', '0') == '0'
         train(settings, pool, output, device, main)
@@ -138,13 +137,13 @@ def import_data(settings: PretrainConfig, pool: Path, datasets: dict[str, str]) 
             import_frames(pool, name, source, sizes=settings.render_sizes, progress=show)
 
 
-def check_domains(settings: PretrainConfig, pool: Path) -> None:
-    """Refuse domains that can neither be rendered nor are in the pool."""
+def check_domains(settings: PretrainConfig, pool: Path, datasets: dict[str, str]) -> None:
+    """Refuse domains that can neither be rendered nor copied, nor are in the pool."""
     from mono_depth_ros.source.pool import SamplePool
     from mono_depth_ros.training.config import RENDERED
 
     for domain in settings.recorded:
-        if not len(SamplePool(pool, (domain,))):
+        if domain not in datasets and not len(SamplePool(pool, (domain,))):
             raise ConfigError(
                 f'domains has {domain!r}, which is neither one that is rendered {RENDERED} nor '
                 f'in the pool {pool}: name its images with --data {domain}=DATASET'
