@@ -125,6 +125,11 @@ class SamplePool:
         )
 
 
+def shard_path(root: Path, domain: str, number: int) -> Path:
+    """Return the folder of a shard; number 0 is the held-out one."""
+    return Path(root) / f'{domain}-{number:06d}'
+
+
 def read_shard(path: Path) -> dict[str, NDArray[np.generic]]:
     """Map the arrays of one shard into memory."""
     try:
@@ -187,7 +192,7 @@ def missing_shards(
 ) -> list[int]:
     """Return the shards that a pool of so many training samples and the held-out ones lacks."""
     numbers = range(-(-samples // shard_samples) + 1)
-    return [n for n in numbers if not (Path(root) / f'{domain}-{n:06d}').exists()]
+    return [number for number in numbers if not shard_path(root, domain, number).exists()]
 
 
 def fill_pool(
@@ -215,7 +220,7 @@ def fill_pool(
     """
     rendered = 0
     for number in range(-(-samples // shard_samples) + 1):  # and the held-out one
-        path = Path(root) / f'{domain}-{number:06d}'
+        path = shard_path(root, domain, number)
         if not path.exists():
             size = sizes[number % len(sizes)]
             arrays = render_shard(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
 
 import cv2
@@ -11,6 +12,11 @@ from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.pool import Sample
 import numpy as np
 from numpy.typing import NDArray
+
+
+def nearest_shape(sizes: Sequence[tuple[int, int]], rows: int, columns: int) -> tuple[int, int]:
+    """Return the first of the sizes (height, width) whose aspect ratio is nearest to this one."""
+    return min(sizes, key=lambda size: abs(math.log(size[1] / size[0] * rows / columns)))
 
 
 def crop_to(

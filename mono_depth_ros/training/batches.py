@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-import math
 
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.source.pack import spread
 from mono_depth_ros.source.pool import Sample, SamplePool
-from mono_depth_ros.training.augmentation import canonical_depth, crop_to, jitter_colours
+from mono_depth_ros.training.augmentation import (
+    canonical_depth,
+    crop_to,
+    jitter_colours,
+    nearest_shape,
+)
 from mono_depth_ros.training.config import PretrainConfig
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +130,7 @@ def validation_samples(
     for domain in pool.domains:
         part = SamplePool(pool.root, (domain,), held_out=pool.held_out)
         if len(part):
-            rows, columns = part[0].depth.shape
-            size = min(sizes, key=lambda s: abs(math.log(s[1] / s[0] * rows / columns)))
+            size = nearest_shape(sizes, *part[0].depth.shape)
             chosen = part.matching(size)
             picked = spread(max(1, count // len(pool.domains)), len(chosen))
             samples[domain] = [crop_to(part[int(chosen[i])], size, None) for i in picked]

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 import logging
-import math
 from pathlib import Path
 
 import cv2
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame, FrameSource
-from mono_depth_ros.source.pool import ARRAYS, Sample, write_shard
+from mono_depth_ros.source.pool import ARRAYS, Sample, shard_path, SHARD_SAMPLES, write_shard
 from mono_depth_ros.source.semantics import Semantic
-from mono_depth_ros.training.augmentation import crop_to
+from mono_depth_ros.training.augmentation import crop_to, nearest_shape
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +44,7 @@ def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
     window = _around_axis(frame.camera)
     rgb, depth = frame.rgb[window], frame.depth[window]
     rows, columns = depth.shape
-    size = min(sizes, key=lambda size: abs(math.log(columns / rows * size[0] / size[1])))
+    size = nearest_shape(sizes, rows, columns)
     depth = _filled(depth, int(min(rows / size[0], columns / size[1])))
     classes = np.full(depth.shape, Semantic.OTHER, np.uint8)
     return crop_to(Sample(rgb, depth, classes, frame.camera.focal), size, None)
@@ -74,7 +73,7 @@ def _filled(depth: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 def is_imported(root: Path, domain: str) -> bool:
     """Say whether a pool has everything of a recorded domain: its held-out shard is the last."""
-    return (Path(root) / f'{domain}-000000').exists()
+    return shard_path(root, domain, 0).exists()
 
 
 def import_frames(
@@ -83,7 +82,7 @@ def import_frames(
     source: FrameSource,
     *,
     sizes: Sequence[tuple[int, int]],
-    shard_samples: int = 128,
+    shard_samples: int = SHARD_SAMPLES,
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
     """
@@ -146,7 +145,7 @@ def import_frames(
 
 
 def _write(root: Path, domain: str, number: int, samples: list[Sample]) -> int:
-    path = Path(root) / f'{domain}-{number:06d}'
+    path = shard_path(root, domain, number)
     if not path.exists():  # else it is left over from a call that was interrupted
         arrays = {
             name: np.stack([np.asarray(getattr(sample, name)) for sample in samples])
