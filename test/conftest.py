@@ -35,6 +35,16 @@ def ros_home(tmp_path_factory):
     return home
 
 
+@pytest.fixture
+def one_thread():
+    """Let torch have one thread."""
+    torch = pytest.importorskip('torch', reason='torch is not installed')
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope='session')
 def kitchen():
     """Return the folder of real images with depth and poses, where it is present."""

@@ -155,6 +155,19 @@ def test_a_gap_ends_a_segment_and_a_short_one_says_nothing():
     assert done[0] is first
 
 
+@pytest.mark.parametrize('posed', [[True, True, False], [False, False, True]])
+def test_poses_that_begin_or_end_end_a_segment(posed):
+    images, segment = photographs(3), Segment(images=20)
+    poses = [np.eye(4) if known else None for known in posed]
+    first, second, third = frames_of(images)
+
+    assert segment.add(first, images[0], CAMERA, poses[0]) == []
+    assert segment.add(second, images[1], CAMERA, poses[1]) == []
+    done = segment.add(third, images[2], CAMERA, poses[2])
+
+    assert [frame.stamp_ns for frame in done] == [first.stamp_ns, second.stamp_ns]
+
+
 def test_structure_survives_the_disk(tmp_path):
     (frame,) = frames_of(photographs(1))
     known = replace(frame, structure=np.float32([[1.0, 2.0, 0.7]]))

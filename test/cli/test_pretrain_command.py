@@ -22,6 +22,7 @@ from mono_depth_ros.source.pack import read_source_pack
 from mono_depth_ros.source.pool import write_shard
 import numpy as np
 
+pytestmark = pytest.mark.usefixtures('one_thread')
 SETTINGS = {
     'samples': 8,
     'render_sizes': [[64, 96]],
@@ -56,14 +57,6 @@ def shard(seed, count=8, size=(64, 96)):
         'semantics': np.zeros(depth.shape, np.uint8),
         'focal': np.full(count, 80.0, np.float32),
     }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from mono_depth_ros.training.config import Phase, PretrainConfig
 from mono_depth_ros.training.pretrain import export_run, pretrain
 from mono_depth_ros.training.trainer import build_network, LossModule, Trainer
 
+pytestmark = pytest.mark.usefixtures('one_thread')
+
 CONFIG = PretrainConfig(
     start='',
     encoder='mobilenet_v1',
@@ -40,14 +42,6 @@ CONFIG = PretrainConfig(
     save_every=3,
     log_every=2,
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def weights_of(output):
