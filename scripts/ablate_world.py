@@ -26,7 +26,7 @@ from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.postprocessing import resize_depth
 from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.layouts.datasets import open_dataset, SelectedFrames
-from mono_depth_ros.source.pool import ARRAYS, SamplePool, write_shard
+from mono_depth_ros.source.pool import ARRAYS, SamplePool, shard_path, write_shard
 from mono_depth_ros.source.procedural import render_batch
 from mono_depth_ros.source.scene import WorldConfig
 from mono_depth_ros.training.config import Phase, PretrainConfig
@@ -41,8 +41,8 @@ SIZE, SCALE, SHARD = (128, 160), 0.65, 32
 
 def render(folder: Path, variant: str, scenes: int, domain: str) -> None:
     """Render the scenes of a variant; shard 0, held out, is always of the full world."""
-    for shard in range(scenes // SHARD + 1):
-        path = folder / f'{domain}-{shard:06d}'
+    for shard in range(-(-scenes // SHARD) + 1):
+        path = shard_path(folder, domain, shard)
         if path.exists():
             continue
         off = {variant: False} if shard and variant in VARIANTS[1:] else {}
