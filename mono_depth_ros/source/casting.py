@@ -33,12 +33,15 @@ _EDGES = np.array([
     for a, b in itertools.combinations(range(8), 2)
     if bin(a ^ b).count('1') == 1
 ])  # fmt: skip
-# Direction times frequency, and phase, of the waves that cut holes: no two have a common period,
-# and the size of a hole grows with the thing, so that far ones are no finer than a pixel.
+# Direction times frequency, and phase, of the waves that part leaves from gaps: no two have a
+# common period.
 _WAVES = torch.tensor([
     [5.1, 1.3, -2.2, 0.3], [-2.9, 5.7, 1.9, 1.7], [1.7, -3.3, 6.1, 4.1],
     [7.9, 4.3, 3.7, 2.9], [-4.7, 6.3, -6.9, 5.3], [3.1, -8.9, -5.9, 0.9],
 ])  # fmt: skip
+_LAYERS = 6  # places along a ray through a crown that are searched for leaves
+_TWIG, _FINEST = 0.15, 8.0  # radius over frequency of the fine waves in metres, and its limit
+_CORE = 2.0  # standard deviations by which the middle of a crown is denser than its surface
 _CORNERS = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 
 
@@ -304,25 +307,50 @@ def _enter(g: Geometry, kind: int, n: Tensor, rays: Tensor) -> Tensor:
 def _first_leaf(
     o: Tensor, d: Tensor, half: Tensor, holes: Tensor, crossings: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """Return the first of two crossings (m, S) of ellipsoids that is no hole, else inf."""
-    first = torch.full_like(crossings[0], torch.inf)
-    # The far side, too: through a hole one sees the leaves behind.
-    for depth in reversed(crossings):
-        place = (o[:, :, None] + d * depth.nan_to_num(posinf=0.0)[:, None]) / half[:, :, None]
-        leaf = (depth > NEAR) & is_leaf(place, holes[:, None])
+    """Return the depth (m, S) at which rays first meet a leaf between two crossings, else inf."""
+    enter, leave = (depth.nan_to_num(posinf=0.0) for depth in crossings)
+    fine = fineness(half, 1)
+    first = torch.full_like(enter, torch.inf)
+    for layer in reversed(range(_LAYERS)):
+        depth = torch.lerp(enter, leave, layer / (_LAYERS - 1))
+        place = (o[:, :, None] + d * depth[:, None]) / half[:, :, None]
+        leaf = (depth > NEAR) & is_leaf(place, holes[:, None], fine[:, None])
         first = torch.where(leaf & (crossings[0] < crossings[1]), depth, first)
     return first
 
 
-def is_leaf(place: Tensor, holes: Tensor) -> Tensor:
-    """Say where unit spheres, at (m, 3, S), have leaves: all but a share `holes` (m, 1)."""
-    waves = _WAVES.to(place.device)
-    total = torch.zeros_like(place[:, 0])
-    for x, y, z, shift in waves.unbind(0):
-        total += torch.sin(x * place[:, 0] + y * place[:, 1] + z * place[:, 2] + shift)
+def fineness(half: Tensor, axis: int) -> Tensor:
+    """Return the frequency of the fine waves, relative to the coarse; radii lie along ``axis``."""
+    return (half.amax(axis) / _TWIG).clamp(1.0, _FINEST)
+
+
+def is_leaf(place: Tensor, holes: Tensor, fine: Tensor) -> Tensor:
+    """
+    Say where crowns that fill the unit sphere have leaves.
+
+    Parameters
+    ----------
+    place : Tensor, shape (m, 3, S)
+        Points in the unit sphere.
+    holes : Tensor, shape (m, 1)
+        Share of the surface without leaves; the crown is denser inside.
+    fine : Tensor, shape (m, 1)
+        Frequency of the fine waves relative to the coarse ones.
+
+    """
+    total = waves(place) + waves(place * fine[:, None])
     # The sum of so many sines is nearly normal, with this deviation.
-    spread = math.sqrt(len(_WAVES) / 2)
-    return total > spread * math.sqrt(2) * torch.erfinv((2 * holes - 1).clamp(max=0.999))
+    spread = math.sqrt(len(_WAVES))
+    bare = math.sqrt(2) * torch.erfinv((2 * holes - 1).clamp(max=0.999))
+    return total > spread * (bare - _CORE * (1 - place.square().sum(1)))
+
+
+def waves(place: Tensor) -> Tensor:
+    """Return the sum (m, S) of waves at points (m, 3, S)."""
+    total = torch.zeros_like(place[:, 0])
+    for x, y, z, shift in _WAVES.to(place.device).unbind(0):
+        total += torch.sin(x * place[:, 0] + y * place[:, 1] + z * place[:, 2] + shift)
+    return total
 
 
 def _cast_kind(

@@ -61,7 +61,7 @@ class Scene:
     """
     N primitives; `half` is the half-size of a box, the radii of an ellipsoid or frustum.
 
-    Foliage is an ellipsoid with holes, whose share of its surface stands in `taper`.
+    Foliage is leaves in an ellipsoid; the share of its surface without any stands in `taper`.
     """
 
     kind: NDArray[np.uint8]  # (N,)
@@ -186,7 +186,7 @@ class Builder:
         yaw: float = 0.0,
         pitch: float = 0.0,
     ) -> None:
-        """Add an ellipsoid of leaves of full `size`, a share `holes` of which is none."""
+        """Add leaves in an ellipsoid of full `size`, a share `holes` of whose surface has none."""
         half = (size[0] / 2, size[1] / 2, size[2] / 2)
         angles = (yaw, pitch, 0.0)
         self._add(FOLIAGE, foot, half, material, Semantic.VEGETATION, angles, holes)

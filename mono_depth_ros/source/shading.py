@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mono_depth_ros.source import materials as m
-from mono_depth_ros.source.casting import Geometry, to_device
-from mono_depth_ros.source.scene import Scene
+from mono_depth_ros.source.casting import fineness, Geometry, to_device, waves
+from mono_depth_ros.source.scene import FOLIAGE, Scene
 from mono_depth_ros.source.surface import (
     dot,
     HALF,
+    KIND,
     look_up,
     SHAPE_ROWS,
     shape_table,
@@ -218,7 +219,16 @@ def _albedo(
     matrix = material[m.MATRIX].view(3, 3, -1)
     value = torch.addcmul(material[m.OFFSET], matrix[:, 0], tone[0])
     value.addcmul_(matrix[:, 1], tone[1]).addcmul_(matrix[:, 2], tone[2])
+    leaf = torch.nonzero(shape[KIND] == FOLIAGE)[:, 0]
+    if len(leaf):
+        value[:, leaf] *= _leaves(p[:, leaf], half[:, leaf])
     return value.clamp_(0.01, 1.0).mul_(1 - material[m.DIRT] * dirt)
+
+
+def _leaves(p: Tensor, half: Tensor) -> Tensor:
+    """Return how bright leaves are, (P,): some face the light, others do not."""
+    place = (p / half * fineness(half, 0)).T[:, :, None]
+    return torch.exp(0.4 * waves(-place)[:, 0])
 
 
 def _reflection(light: Illumination, n: Tensor, view: Tensor) -> Tensor:

@@ -95,12 +95,15 @@ def tree(b: Builder) -> None:
         return
     far = b.frame()[0] > 45
     spread = h * (b.draw.uniform(0.12, 0.25) if young else b.draw.uniform(0.2, 0.4))
-    holes = b.draw.uniform(0.1, 0.7)
-    for _ in range(b.draw.integer(3, 6) if far else b.draw.integer(5, 22)):
-        a, r = b.draw.uniform(0, 6.3), spread * math.sqrt(b.draw.random()) * 0.8
-        size = spread * b.draw.log_uniform(0.5, 1.3)
-        place = (r * math.cos(a), r * math.sin(a), trunk + b.draw.uniform(-0.1, 0.5) * h)
-        b.foliage(place, (size * 1.2, size, size * b.draw.uniform(0.5, 1.0)), leaf, holes=holes,
+    # The surface has few leaves and the inside many, so that the outline is ragged.
+    holes = b.draw.uniform(0.7, 0.99)
+    wide, tall = 2 * spread * b.draw.uniform(0.8, 1.2), (h - trunk) * b.draw.uniform(0.9, 1.3)
+    b.foliage((0, 0, 0.9 * trunk), (wide, wide, tall), leaf, holes=holes)
+    for _ in range(b.draw.integer(2, 5) if far else b.draw.integer(3, 14)):
+        a, r = b.draw.uniform(0, 6.3), spread * math.sqrt(b.draw.random())
+        size = spread * b.draw.log_uniform(0.4, 1.3)
+        place = (r * math.cos(a), r * math.sin(a), trunk + b.draw.uniform(-0.1, 0.7) * tall)
+        b.foliage(place, (size * 1.3, size, size * b.draw.uniform(0.4, 0.9)), leaf, holes=holes,
                   yaw=a, pitch=b.draw.normal(0.4))  # fmt: skip
 
 
@@ -108,7 +111,7 @@ def _conifer(b: Builder) -> None:
     h, leaf = b.draw.log_uniform(2, 14), b.materials.new('foliage')
     w, tiers = h * b.draw.uniform(0.25, 0.5), b.draw.integer(3, 8)
     b.frustum((0, 0, 0), (0.04 * h, 0.04 * h, h), b.materials.new('bark'), GREEN, taper=0.9)
-    holes = b.draw.uniform(0.05, 0.5)
+    holes = b.draw.uniform(0.4, 0.95)
     for k in range(tiers):
         share = k / tiers
         wide = w * (1.1 - share)
@@ -130,7 +133,7 @@ def bush(b: Builder) -> None:
         long, h = b.draw.uniform(1.5, 8), b.draw.uniform(0.7, 2.0)
         b.box((0, 0, 0), (long, b.draw.uniform(0.5, 1.0), h), leaf, GREEN)
         return
-    holes = b.draw.uniform(0.0, 0.5)
+    holes = b.draw.uniform(0.2, 0.9)
     for _ in range(b.draw.integer(2, 9)):
         size = b.draw.log_uniform(0.4, 2.2)
         place = (b.draw.normal(0.8), b.draw.normal(0.4), -0.1 * size)

@@ -96,35 +96,59 @@ def test_the_depth_of_a_sphere_solves_the_quadratic(builder):
     assert (semantics[np.isfinite(depth)] == Semantic.OTHER).all()
 
 
-def test_foliage_is_an_ellipsoid_with_holes_through_which_its_far_side_is_seen(builder):
-    place, size = (4.0, 0.0, 0.0), (2.0, 2.0, 2.0)
-    builder.foliage(place, size, builder.materials.new('foliage'), holes=0.5)
+def test_leaves_lie_in_an_ellipsoid_that_is_sparse_at_its_outline(builder):
+    centre = 4.0
+    builder.foliage(
+        (centre, 0.0, 0.0), (2.0, 2.0, 2.0), builder.materials.new('foliage'), holes=0.8
+    )
 
     depth, semantics = labels(builder, ahead())
 
     x, y = rays()
-    centre = 4.0
     a = x**2 + y**2 + 1
     gap = centre**2 - a * (centre**2 - 1.0)
     root = np.sqrt(np.maximum(gap, 0))
     near, far = (centre - root) / a, (centre + root) / a
-    on_near, on_far = np.isclose(depth, near, rtol=1e-4), np.isclose(depth, far, rtol=1e-4)
-    inside = gap > 0.01
     through = np.isinf(depth)
-    assert (on_near | on_far | through)[inside].all()
     assert through[gap < -0.01].all()
-    assert all(some[inside].mean() > 0.05 for some in (on_near, on_far, through))
+    leaf = ~through & (gap > 0.01)
+    assert (depth >= near - 1e-3)[leaf].all() and (depth <= far + 1e-3)[leaf].all()
+    assert (depth < near + 1e-3)[leaf].mean() > 0.02  # on the surface
+    assert (depth > near + 0.1)[leaf].mean() > 0.2  # behind holes in it
+    outline, middle = (gap > 0.01) & (gap < 0.3), gap > 0.8
+    assert through[outline].mean() > 2 * through[middle].mean()
+    assert 0.1 < through[outline].mean() < 0.9
     assert (semantics[~through] == Semantic.VEGETATION).all()
 
 
+@pytest.mark.parametrize('fine', [1.0, 6.0])
 @pytest.mark.parametrize('holes', [0.1, 0.3, 0.6, 0.9])
-def test_the_holes_of_foliage_take_their_share_of_it(holes):
+def test_the_holes_of_foliage_take_their_share_of_its_surface_and_less_inside(holes, fine):
     direction = torch.randn((1, 3, 20_000), generator=torch.Generator().manual_seed(0))
     sphere = direction / direction.norm(dim=1, keepdim=True)
+    share, waves = torch.tensor([[holes]]), torch.tensor([[fine]])
 
-    leaf = is_leaf(sphere, torch.tensor([[holes]]))
+    bare = [1 - is_leaf(r * sphere, share, waves).float().mean().item() for r in (1.0, 0.7)]
 
-    assert 1 - leaf.float().mean().item() == pytest.approx(holes, abs=0.08)
+    assert bare[0] == pytest.approx(holes, abs=0.08)
+    assert bare[1] < 0.8 * bare[0]
+
+
+def test_leaves_are_not_equally_bright(builder):
+    material = builder.materials.new('foliage')
+    other = Builder(Draw(0), WorldConfig(texture=False))
+    other.materials.new('foliage')
+    builder.foliage((4.0, 0.0, 0.2), (2.0, 2.0, 2.0), material, holes=0.0)
+    other.ellipsoid((4.0, 0.0, 0.2), (2.0, 2.0, 2.0), material)
+
+    leaves, smooth = (
+        render([b.build(LIGHTING, (-1, -1, 1, 1))], [ahead()], CPU)[0][0].numpy()
+        for b in (builder, other)
+    )
+
+    ratio = (leaves.mean(0) / smooth.mean(0))[18:27, 25:35]
+    assert ratio.std() > 0.1
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.3)
 
 
 def test_foliage_without_holes_is_an_ellipsoid(builder):
