@@ -30,6 +30,7 @@ CHANGEABLE = (
     'log_every',
     'save_every',
 )
+FROZEN = ('frozen_blocks', 'frozen_position', 'frozen_statistics')
 STRIDE = 32  # of the network
 # Of images, in pixels.
 MIN_SIDE, MAX_SIDE = 32, 2048
@@ -219,6 +220,12 @@ class PretrainConfig(Config):
             raise ConfigError('need 0 < min_depth < max_depth and headroom >= 1')
         if not 0 <= self.ema < 1 or not 0 <= self.decay_fraction <= 1:
             raise ConfigError('ema must lie in [0, 1) and decay_fraction in [0, 1]')
+        frozen = [name for name in FROZEN if getattr(self, name)]
+        if frozen and not self.start:
+            raise ConfigError(
+                f'start is empty, and {" and ".join(frozen)} would keep random weights as they '
+                'are: set frozen_blocks to 0 and the others to false, or name a start'
+            )
 
     def _with_tuples(self) -> dict[str, Any]:
         """Return the settings that are lists in YAML, checked."""

@@ -73,6 +73,12 @@ def test_the_street_settings_are_valid():
         ('colour_strength: 3', 'colour_strength must be at most'),
         ('clip: 0', 'clip must be at least'),
         ('start: 5', 'start must be a str'),
+        ("start: ''", 'frozen_blocks and frozen_statistics would keep random weights'),
+        ("{start: '', frozen_blocks: 0}", 'frozen_statistics would keep random weights'),
+        (
+            "{start: '', frozen_blocks: 0, frozen_statistics: false, frozen_position: true}",
+            'frozen_position would keep random weights',
+        ),
         ('domains: []', 'must not be empty'),
         ('domains: 5', 'domains must be names'),
         ('domains: [indoor, 5]', 'domains must be names'),

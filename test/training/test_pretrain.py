@@ -49,6 +49,18 @@ def weights_of(output):
     return {**state['network'], **{f'average.{k}': v for k, v in state['average'].items()}}
 
 
+@pytest.fixture
+def untrained(tmp_path):
+    """Return a function that saves the initial weights of a config, and starts it from them."""
+
+    def start_with(config):
+        folder = tmp_path / 'untrained'
+        save_network(folder, build_network(config), Manifest('untrained'))
+        return replace(config, start=str(folder))
+
+    return start_with
+
+
 def stop_after(count):
     def progress(done, steps, scores):
         if done == count:
@@ -221,11 +233,14 @@ def test_a_state_of_another_architecture_is_refused(tmp_path, pool_root):
         ({'frozen_blocks': 3}, 'frozen_blocks 0, now 3'),
     ],
 )
-def test_a_run_does_not_go_on_with_other_settings(tmp_path, pool_root, changes, message):
-    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(1))
+def test_a_run_does_not_go_on_with_other_settings(
+    tmp_path, pool_root, untrained, changes, message
+):
+    config = untrained(CONFIG)
+    pretrain(config, pool_root, tmp_path / 'run', progress=stop_after(1))
 
     with pytest.raises(ModelError, match=f'training.pt was made with other settings: {message}'):
-        pretrain(replace(CONFIG, **changes), pool_root, tmp_path / 'run')
+        pretrain(replace(config, **changes), pool_root, tmp_path / 'run')
 
 
 def test_a_run_may_go_on_for_longer_and_be_saved_at_other_times(tmp_path, pool_root):
@@ -266,12 +281,13 @@ def test_a_state_that_does_not_know_its_settings_goes_on_with_those_given(tmp_pa
     assert trainer.done > 0
 
 
-def test_a_state_of_other_frozen_parts_is_refused_in_words(tmp_path, pool_root):
-    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(1))
+def test_a_state_of_other_frozen_parts_is_refused_in_words(tmp_path, pool_root, untrained):
+    config = untrained(CONFIG)
+    pretrain(config, pool_root, tmp_path / 'run', progress=stop_after(1))
     without_config(tmp_path / 'run')
 
     with pytest.raises(ModelError, match='does not fit the settings'):
-        pretrain(replace(CONFIG, frozen_blocks=3), pool_root, tmp_path / 'run')
+        pretrain(replace(config, frozen_blocks=3), pool_root, tmp_path / 'run')
 
 
 def test_a_run_starts_from_other_weights_moved_to_its_range(tmp_path, pool_root):
@@ -336,6 +352,7 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
         'torch.set_num_threads(1)\n'
         'config = PretrainConfig(\n'
         '    start="", encoder="mobilenet_v1", width=0.25, frozen_blocks=0,\n'
+        '    frozen_statistics=False,\n'
         '    phases=(Phase(3, ((32, 64),), 4),), save_every=3,\n'
         ')\n'
         'result = pretrain(config, Path(sys.argv[1]), Path(sys.argv[2]), device="cpu")\n'
@@ -356,8 +373,9 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
     assert load_training_state(tmp_path / 'run' / 'training.pt')['done'] == 3
 
 
-def test_what_is_frozen_keeps_the_weights_it_starts_from(tmp_path, pool_root):
-    config = replace(CONFIG, encoder='mobilenet_v2', frozen_blocks=7, frozen_statistics=True)
+def test_what_is_frozen_keeps_the_weights_it_starts_from(pool_root, untrained):
+    config = untrained(replace(CONFIG, encoder='mobilenet_v2'))
+    config = replace(config, frozen_blocks=7, frozen_statistics=True)
     trainer = Trainer(config, SamplePool(pool_root, ('indoor',)))
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
 
@@ -375,8 +393,8 @@ def test_what_is_frozen_keeps_the_weights_it_starts_from(tmp_path, pool_root):
     assert {'encoder.7.0.weight', 'decoder.0.1.running_mean', 'head.bias'} <= moved
 
 
-def test_nothing_is_propagated_through_an_encoder_that_is_all_frozen(pool_root):
-    config = replace(CONFIG, frozen_blocks=13, frozen_position=True)
+def test_nothing_is_propagated_through_an_encoder_that_is_all_frozen(pool_root, untrained):
+    config = replace(untrained(CONFIG), frozen_blocks=13, frozen_position=True)
     trainer = Trainer(config, SamplePool(pool_root, ('indoor',)))
 
     features = trainer.network.encode(torch.rand(2, 3, 64, 96))
