@@ -23,7 +23,7 @@ from pathlib import Path
 import re
 
 from mono_depth_ros.camera import PinholeCamera
-from mono_depth_ros.errors import DatasetError, ImageError
+from mono_depth_ros.errors import CameraError, DatasetError, ImageError
 from mono_depth_ros.frames import FrameSource
 from mono_depth_ros.source.layouts.kitti_lidar import (
     project_scan,
@@ -194,3 +194,5 @@ def _read_camera(folder: Path, camera: int) -> PinholeCamera:
         return PinholeCamera(p[0], p[5], p[2], p[6], int(size[0]), int(size[1]))
     except (KeyError, IndexError) as error:
         raise ImageError(f'{path} lacks P_rect_0{camera} or S_rect_0{camera}') from error
+    except (CameraError, OverflowError, ValueError) as error:
+        raise ImageError(f'{path} has no usable camera {camera}: {error}') from error

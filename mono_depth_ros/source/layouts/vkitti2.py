@@ -15,7 +15,7 @@ from pathlib import Path
 import re
 
 from mono_depth_ros.camera import PinholeCamera
-from mono_depth_ros.errors import DatasetError, ImageError
+from mono_depth_ros.errors import CameraError, DatasetError, ImageError
 from mono_depth_ros.frames import FrameSource
 from mono_depth_ros.source.layouts.listed import (
     depth_file,
@@ -122,6 +122,6 @@ def _read_intrinsics(path: Path, number: str) -> PinholeCamera:
             if camera == number:
                 fx, fy, cx, cy = (float(value) for value in values)
                 return PinholeCamera(fx, fy, cx, cy, CAMERA.width, CAMERA.height)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, CameraError) as error:
         raise ImageError(f'cannot read the intrinsics {path}: {error}') from error
     raise ImageError(f'{path} has no line for camera {number}')

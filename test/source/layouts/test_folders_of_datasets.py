@@ -137,6 +137,22 @@ def test_virtual_kitti_is_in_centimetres_and_its_sky_is_missing(vkitti2):
     assert near.camera.fx == 700.5
 
 
+def test_an_image_of_virtual_kitti_whose_intrinsics_are_damaged_is_skipped(vkitti2, write, caplog):
+    frames = 'Scene02/clone/frames'
+    rgb = vkitti2 / f'vkitti_2.0.3_rgb/{frames}/rgb/Camera_0/rgb_00007.jpg'
+    write(rgb, VKITTI_SIZE, level=90)
+    depth = vkitti2 / f'vkitti_2.0.3_depth/{frames}/depth/Camera_0/depth_00007.png'
+    write(depth, VKITTI_SIZE, depth=500)
+    text = vkitti2 / 'vkitti_2.0.3_textgt/Scene02/clone/intrinsic.txt'
+    text.parent.mkdir(parents=True)
+    text.write_text('frame cameraID\n0 0 0 700.5 620.5 187\n')
+
+    names = [frame.name for frame in open_dataset(f'vkitti2:{vkitti2}')]
+
+    assert [name[:7] for name in names] == ['Scene01', 'Scene01']
+    assert 'focal lengths must be positive' in caplog.text
+
+
 @pytest.mark.parametrize(
     'before',
     ['', '/mnt/vKitti2/', 'vkitti_2.0.3_rgb/', 'rgb/', 'datasets/vkitti/vkitti_2.0.3_rgb/'],

@@ -163,6 +163,33 @@ def test_missing_files_are_named(kitti, tmp_path, missing, message):
         list(open_dataset(f'kitti_lidar:{kitti}:{tmp_path}/list.txt', strict=True))
 
 
+@pytest.mark.parametrize(
+    ('right', 'damaged', 'message'),
+    [
+        ('P_rect_02: 72.0', 'P_rect_02: 0', 'focal lengths must be positive'),
+        ('P_rect_02: 72.0', 'P_rect_02: inf', 'intrinsics must be finite'),
+        ('1.240000e+02', 'nan', 'has no usable camera 2'),
+        ('1.240000e+02', 'inf', 'has no usable camera 2'),
+        ('S_rect_02', 'S_rect_03', 'lacks P_rect_02 or S_rect_02'),
+        ('1.240000e+02 3.700000e+01', '124', 'lacks P_rect_02 or S_rect_02'),
+    ],
+)
+def test_an_image_whose_calibration_is_damaged_is_skipped(
+    kitti, write, caplog, right, damaged, message
+):
+    later, drive = '2011_09_28', '2011_09_28_drive_0001_sync'
+    write(kitti / later / drive / 'image_02/data/0000000005.png', SIZE, level=90)
+    truth = kitti / 'depth_annotated/val' / drive / 'proj_depth/groundtruth/image_02'
+    write(truth / '0000000005.png', SIZE, depth=2560)
+    (kitti / later / 'calib_cam_to_cam.txt').write_text(CAMERAS)
+    (kitti / DATE / 'calib_cam_to_cam.txt').write_text(CAMERAS.replace(right, damaged))
+
+    (frame,) = open_dataset(f'kitti:{kitti}')
+
+    assert frame.name.startswith(drive)
+    assert message in caplog.text
+
+
 @pytest.mark.parametrize('size', [0, 17, 20])
 def test_a_truncated_scan_is_named(kitti, tmp_path, size):
     scan = kitti / DATE / DRIVE / 'velodyne_points/data/0000000004.bin'
