@@ -74,8 +74,15 @@ class FrameSource:
         How many frames it has at most; 0 where nobody knows before the end.
     skipped : int
         Images of the last pass that could not be read.
+    max_depth : float
+        Cap of the published protocol of a dataset [m]; 0 where there is none.
+    crop : str
+        Crop of that protocol, one of ``metrics.CROPS``.
 
     """
+
+    max_depth: float = 0.0
+    crop: str = 'none'
 
     def __init__(self, name: str, count: int, strict: bool) -> None:
         self.name = name

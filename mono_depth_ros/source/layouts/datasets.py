@@ -54,8 +54,13 @@ def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
             )
         return open_frames(text, strict=strict)
     folder, _, split = rest.partition(':')
+    if not folder:
+        raise DatasetError(
+            f'{text!r} names a layout, but no folder: give {layout}:FOLDER, or ./{layout} for a '
+            'folder of that name'
+        )
     root = Path(folder).expanduser()
-    if not folder or not root.exists():
+    if not root.exists():
         raise DatasetError(f'there is nothing at {root} for {text!r}')
     source = LAYOUTS[layout](root, Path(split).expanduser() if split else None, strict)
     source.name = text
@@ -83,6 +88,7 @@ class SelectedFrames(FrameSource):
         counts = [-(-source.count // every), limit]
         super().__init__(source.name, min(filter(None, counts), default=0), source.strict)
         self.source, self.every, self.limit = source, every, limit
+        self.max_depth, self.crop = source.max_depth, source.crop
 
     def _loaders(self) -> Iterator[Callable[[], Frame]]:
         stop = self.limit * self.every if self.limit else None

@@ -46,17 +46,7 @@ class Pair:
 
 
 class ListedFrames(FrameSource):
-    """
-    The images of a dataset with their depth.
-
-    Attributes
-    ----------
-    max_depth : float
-        Cap of the published protocol of the dataset [m].
-    crop : str
-        Crop of that protocol, one of ``metrics.CROPS``.
-
-    """
+    """The images of a dataset with their depth, and the cap and crop of its protocol."""
 
     def __init__(
         self, name: str, pairs: Sequence[Pair], strict: bool, *, max_depth: float, crop: str

@@ -259,6 +259,11 @@ def test_nothing_at_a_path_is_said(tmp_path):
         open_dataset(f'nyu:{tmp_path}/no')
 
 
+def test_a_layout_without_a_folder_says_how_to_name_one():
+    with pytest.raises(DatasetError, match=r'give kitti:FOLDER, or \./kitti for a folder of'):
+        open_dataset('kitti')
+
+
 def test_a_folder_without_a_camera_asks_for_its_layout(nyu):
     with pytest.raises(DatasetError, match=r'no camera.json; .* say which: nyu:'):
         open_dataset(str(nyu))
@@ -277,7 +282,7 @@ def test_images_that_are_not_selected_are_never_read(nyu):
     source = SelectedFrames(open_dataset(f'nyu:{nyu}', strict=True), every=2)
 
     assert [frame.name[-5:] for frame in source] == ['00040', '00042']
-    assert source.count == 2
+    assert (source.count, source.max_depth, source.crop) == (2, 10.0, 'nyu')
 
 
 def test_a_limit_takes_the_first_of_the_selected(nyu):
