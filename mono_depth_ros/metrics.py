@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+import math
 
 from mono_depth_ros.errors import ConfigError, ShapeError
 import numpy as np
@@ -79,9 +80,9 @@ class Protocol:
             raise ConfigError(f'align must be one of {ALIGNMENTS}, got {self.align!r}')
         if self.crop not in CROPS:
             raise ConfigError(f'crop must be one of {tuple(CROPS)}, got {self.crop!r}')
-        if not 0 < self.min_depth < self.max_depth:
+        if not 0 < self.min_depth < self.max_depth < math.inf:
             raise ConfigError(
-                f'need 0 < min_depth < max_depth, got {self.min_depth} and {self.max_depth}'
+                f'need 0 < min_depth < max_depth < inf, got {self.min_depth} and {self.max_depth}'
             )
 
 

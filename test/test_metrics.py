@@ -164,6 +164,7 @@ def test_the_row_prior_is_the_geometric_mean_of_each_row():
         ({'align': 'mean'}, 'align must be one of'),
         ({'crop': 'middle'}, 'crop must be one of'),
         ({'min_depth': 5.0, 'max_depth': 1.0}, 'need 0 < min_depth < max_depth'),
+        ({'max_depth': np.inf}, 'need 0 < min_depth < max_depth < inf'),
     ],
 )
 def test_an_impossible_protocol_is_refused(settings, message):

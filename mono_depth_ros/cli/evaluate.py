@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 import logging
+import math
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
 
@@ -16,7 +17,13 @@ from mono_depth_ros.cli.console import console, progress_bar
 from mono_depth_ros.cli.estimate import CameraChoice, make_folder
 from mono_depth_ros.cli.score_table import print_scores
 from mono_depth_ros.config import EngineConfig
-from mono_depth_ros.errors import CameraError, ConfigError, DatasetError, ImageError
+from mono_depth_ros.errors import (
+    CameraError,
+    ConfigError,
+    DatasetError,
+    ImageError,
+    MonoDepthError,
+)
 import typer
 
 if TYPE_CHECKING:
@@ -100,19 +107,23 @@ def evaluate(
     config = engines.engine_config(locals())
     aligns = chosen_aligns(align or ['none', 'median'])
     check_crop(crop)
-    sources = [
-        SelectedFrames(open_dataset(text, strict=strict), every, limit) for text in datasets
-    ]
+    check_cap(max_depth)
     if output is not None:
         make_folder(output)
     report = Report(json_path, csv_path, output)
     with Estimators(config) as estimators:
         priors = estimators.priors()
         try:
-            for source in sources:
-                cameras = CameraChoice(None, fov)
-                job = Job(source, estimators, priors, aligns, cameras, crop, strict)
-                report.run(job, min_depth, max_depth)
+            for text in datasets:
+                try:
+                    source = SelectedFrames(open_dataset(text, strict=strict), every, limit)
+                    cameras = CameraChoice(None, fov)
+                    job = Job(source, estimators, priors, aligns, cameras, crop, strict)
+                    report.add(job, job.run(min_depth, max_depth))
+                except (CameraError, DatasetError) as error:
+                    if strict:
+                        raise
+                    report.failed.append(error)
         finally:
             # What was scored is worth keeping, whatever stops the rest.
             report.finish(estimators)
@@ -136,6 +147,14 @@ def check_crop(crop: str) -> None:
 
     if crop not in (*CROPS, 'auto'):
         raise ConfigError(f'crop must be one of {(*CROPS, "auto")}, got {crop!r}')
+
+
+def check_cap(max_depth: float) -> None:
+    """Raise ConfigError unless it is a depth [m], or 0."""
+    if not 0 <= max_depth < math.inf:
+        raise ConfigError(
+            f'max-depth must be metres, or 0 for that of the dataset, got {max_depth:g}'
+        )
 
 
 def file_name(text: str) -> str:
@@ -188,12 +207,13 @@ class Estimators:
         }
 
     def priors(self) -> Mapping[str, NDArray[float64]]:
-        """Return the row priors that belong to the network."""
+        """Return the row priors that the network is compared with."""
         from mono_depth_ros.evaluation.baselines import row_priors
         from mono_depth_ros.model.registry import resolve_model
 
         # The source domain is that of the shipped network, whatever the robot made of it.
-        return row_priors(resolve_model(self.config.model).path)
+        model = resolve_model(self.config.model)
+        return row_priors(model.path, model.manifest.max_depth)
 
 
 @dataclass
@@ -253,11 +273,9 @@ class Job:
         from mono_depth_ros.metrics import Protocol
         import numpy as np
 
-        dataset = getattr(self.source, 'source', self.source)
-        if max_depth <= 0:
-            indoors = float(depth[np.isfinite(depth)].max()) <= 10.0
-            max_depth = getattr(dataset, 'max_depth', 10.0 if indoors else 80.0)
-        crop = self.crop if self.crop != 'auto' else getattr(dataset, 'crop', 'none')
+        indoors = float(depth[np.isfinite(depth)].max()) <= 10.0
+        max_depth = max_depth or self.source.max_depth or (10.0 if indoors else 80.0)
+        crop = self.crop if self.crop != 'auto' else self.source.crop
         return [Protocol(align, min_depth, max_depth, crop) for align in self.aligns]
 
     def _score(self, frame: Frame, true: NDArray[float32], scores: DatasetScores) -> None:
@@ -308,17 +326,11 @@ class Report:
     csv_path: Path | None
     output: Path | None
     results: list[DatasetScores] = field(default_factory=list, init=False)
-    failed: list[DatasetError] = field(default_factory=list, init=False)
+    failed: list[MonoDepthError] = field(default_factory=list, init=False)
 
-    def run(self, job: Job, min_depth: float, max_depth: float) -> None:
-        """Score a dataset; keep the error of one that cannot be used, or raise it if strict."""
-        try:
-            self.results.append(job.run(min_depth, max_depth))
-        except DatasetError as error:
-            if job.strict:
-                raise
-            self.failed.append(error)
-            return
+    def add(self, job: Job, scores: DatasetScores) -> None:
+        """Keep the scores of a dataset, and write its picture."""
+        self.results.append(scores)
         if self.output is not None:
             job.write_picture(self.output / f'{file_name(job.source.name)}_best_worst.png')
 

@@ -9,18 +9,22 @@ the image, only that the floor is near and what is above it is far.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
-from mono_depth_ros.evaluation.methods import RAMP, ROW_PRIOR
+from mono_depth_ros.evaluation.methods import BORROWED, RAMP, ROW_PRIOR
 from mono_depth_ros.metrics import row_prior
+from mono_depth_ros.model.registry import WEIGHTS_PATH
 import numpy as np
 from numpy.typing import NDArray
 
 ROWS = 192
 PACK = 'source_pack.zip'
+# A network that reaches farther [m] is one for streets.
+INDOORS = 20.0
 
 
-def row_priors(model: Path) -> dict[str, NDArray[np.float64]]:
+def row_priors(model: Path, max_depth: float) -> dict[str, NDArray[np.float64]]:
     """
     Return depth per image row, from the top, of every prior there is for a network.
 
@@ -28,6 +32,9 @@ def row_priors(model: Path) -> dict[str, NDArray[np.float64]]:
     ----------
     model : Path
         Its ONNX file; a source pack beside it gives the mean depth of its source domain.
+    max_depth : float
+        Farthest depth of the network [m]; it decides which shipped pack stands in for a missing
+        one.
 
     Returns
     -------
@@ -42,10 +49,17 @@ def row_priors(model: Path) -> dict[str, NDArray[np.float64]]:
 
     """
     priors = {RAMP: np.geomspace(3.0, 1.0, ROWS)}
-    pack = model.parent / PACK
+    pack, name = model.parent / PACK, ROW_PRIOR
+    if not pack.is_file():
+        shipped = 'indoor' if max_depth <= INDOORS else 'street'
+        pack, name = WEIGHTS_PATH / shipped / PACK, BORROWED[shipped]
     if pack.is_file():
-        from mono_depth_ros.source.pack import read_source_pack
-
-        depths = (sample.depth for sample in read_source_pack(pack))
-        priors[ROW_PRIOR] = row_prior(depths, ROWS)
+        priors[name] = _pack_prior(pack)
     return priors
+
+
+@cache
+def _pack_prior(pack: Path) -> NDArray[np.float64]:
+    from mono_depth_ros.source.pack import read_source_pack
+
+    return row_prior((sample.depth for sample in read_source_pack(pack)), ROWS)

@@ -107,6 +107,24 @@ def test_a_dataset_that_cannot_be_used_takes_nothing_from_the_others(
     assert len(list(output.glob('*_best_worst.png'))) == 2
 
 
+@pytest.mark.parametrize('broken', ['missing', 'empty', 'kitti:missing', 'no camera'])
+def test_a_dataset_that_cannot_be_opened_takes_nothing_from_the_others(
+    make, run, red_network, tmp_path, monkeypatch, broken
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    (make('no camera') / 'camera.json').write_text('{}')
+    make('rooms')
+    make('halls')
+
+    status, said, errors = run('evaluate', 'rooms', broken, 'halls', '--model', red_network)
+
+    assert status == 1
+    assert broken.removeprefix('kitti:') in errors
+    assert 'rooms' in said and 'halls' in said
+    assert broken not in said
+
+
 def test_strict_ends_at_a_dataset_that_cannot_be_used_and_keeps_what_was_scored(
     make, unlabelled, run, red_network, tmp_path
 ):
@@ -139,7 +157,7 @@ def test_a_damaged_source_pack_is_told_once(make, run, red_network, tmp_path):
 def test_the_source_pack_is_read_once_for_all_datasets(make, scores, monkeypatch):
     read = []
     monkeypatch.setattr(
-        'mono_depth_ros.evaluation.baselines.row_priors', lambda model: read.append(model) or {}
+        'mono_depth_ros.evaluation.baselines.row_priors', lambda *model: read.append(model) or {}
     )
 
     scores(make('rooms'), make('halls'))
@@ -207,7 +225,12 @@ def test_files_and_pictures_are_written(make, run, red_network, tmp_path):
     (picture,) = output.glob('*_best_worst.png')
     assert cv2.imread(str(picture)).shape[0] == 2 * 184
     lines = list(csv.DictReader((output / 'scores.csv').read_text().splitlines()))
-    assert {line['method'] for line in lines} == {'network', 'constant', 'ramp 3:1'}
+    assert {line['method'] for line in lines} == {
+        'network',
+        'constant',
+        'ramp 3:1',
+        'row prior indoor',
+    }
 
 
 def test_a_damaged_image_and_one_without_depth_are_named_and_counted(make, run, red_network):
@@ -262,6 +285,10 @@ def test_a_constant_output_is_left_out_as_the_node_drops_it(make, run, red_netwo
         (('--crop', 'middle'), 'crop must be one of'),
         (('--every', '0'), 'every must be at least 1'),
         (('--min-depth', '20'), 'need 0 < min_depth < max_depth'),
+        (('--min-depth', 'nan'), 'need 0 < min_depth < max_depth'),
+        (('--max-depth', '-5'), 'max-depth must be metres, or 0 for that of the dataset, got -5'),
+        (('--max-depth', 'inf'), 'max-depth must be metres'),
+        (('--max-depth', 'nan'), 'max-depth must be metres'),
         (('--model', '/no/such.onnx'), 'no model at /no/such.onnx'),
     ],
 )

@@ -113,8 +113,20 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path):
         write_text(tmp_path / 'file' / 'scores.json', '')
 
 
-def test_without_a_source_pack_there_is_a_plain_ramp(tmp_path):
-    priors = row_priors(tmp_path / 'model.onnx')
+@pytest.mark.parametrize(
+    ('max_depth', 'name'), [(10.0, 'row prior indoor'), (80.0, 'row prior street')]
+)
+def test_without_a_source_pack_a_shipped_one_stands_in(tmp_path, max_depth, name):
+    priors = row_priors(tmp_path / 'model.onnx', max_depth)
+
+    assert list(priors) == ['ramp 3:1', name]
+    assert 0 < priors[name][-1] < priors[name][0] < max_depth
+
+
+def test_without_any_source_pack_there_is_a_plain_ramp(tmp_path, monkeypatch):
+    monkeypatch.setattr('mono_depth_ros.evaluation.baselines.WEIGHTS_PATH', tmp_path)
+
+    priors = row_priors(tmp_path / 'model.onnx', 10.0)
 
     assert list(priors) == ['ramp 3:1']
     assert priors['ramp 3:1'][0] == pytest.approx(3 * priors['ramp 3:1'][-1])
@@ -129,14 +141,15 @@ def test_a_source_pack_beside_the_model_gives_its_mean_depth_per_row(tmp_path):
     sample = Sample(rgb=np.zeros((64, 64, 3), np.uint8), depth=depth, semantics=flat, focal=60.0)
     write_source_pack(tmp_path / 'source_pack.zip', [sample])
 
-    prior = row_priors(tmp_path / 'model.onnx')['row prior']
+    prior = row_priors(tmp_path / 'model.onnx', 10.0)['row prior']
 
     assert prior[0] == pytest.approx(6.0, rel=0.01)
     assert prior[-1] == pytest.approx(2.0, rel=0.01)
 
 
-def test_every_baseline_is_explained_under_the_table(tmp_path, scores):
-    methods = {*scores.means(), *row_priors(tmp_path / 'model.onnx')}
+@pytest.mark.parametrize('max_depth', [10.0, 80.0])
+def test_every_baseline_is_explained_under_the_table(tmp_path, scores, max_depth):
+    methods = {*scores.means(), *row_priors(tmp_path / 'model.onnx', max_depth)}
 
     assert methods - {NETWORK, 'prior'} <= set(BASELINES)
 
@@ -145,4 +158,4 @@ def test_a_damaged_source_pack_is_refused(tmp_path):
     (tmp_path / 'source_pack.zip').write_bytes(b'no zip')
 
     with pytest.raises(DatasetError, match='is not a source pack'):
-        row_priors(tmp_path / 'model.onnx')
+        row_priors(tmp_path / 'model.onnx', 10.0)
