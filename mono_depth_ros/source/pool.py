@@ -50,9 +50,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class _Contents:
-    """Opened shards, and the number of samples up to the end of each."""
+    """Opened shards, their domains, and the number of samples up to the end of each."""
 
     shards: tuple[dict[str, NDArray[np.generic]], ...]
+    domains: tuple[str, ...]
     ends: NDArray[np.int64]
 
     @property
@@ -78,37 +79,72 @@ class SamplePool:
     def __init__(self, root: Path, domains: Sequence[str], *, held_out: bool = False) -> None:
         self.root, self.domains, self.held_out = Path(root), tuple(domains), held_out
         self._known: frozenset[str] = frozenset()
-        self._contents = _Contents((), np.zeros(0, np.int64))
+        self._contents = _Contents((), (), np.zeros(0, np.int64))
         self.refresh()
 
     def refresh(self) -> int:
         """Open the shards that appeared since the last call; return the number of samples."""
-        shards, known = list(self._contents.shards), set(self._known)
+        shards, domains = list(self._contents.shards), list(self._contents.domains)
+        known = set(self._known)
         for path in sorted(self.root.glob('*-??????')) if self.root.is_dir() else ():
             match = SHARD.fullmatch(path.name)
             if match is None or match[1] not in self.domains or path.name in known:
                 continue
             if (int(match[2]) == 0) == self.held_out:
                 shards.append(read_shard(path))
+                domains.append(match[1])
             known.add(path.name)
         ends = np.cumsum([len(shard['focal']) for shard in shards], dtype=np.int64)
         # Published as one object: threads that prepare batches read the pool meanwhile.
-        self._contents, self._known = _Contents(tuple(shards), ends), frozenset(known)
+        self._contents = _Contents(tuple(shards), tuple(domains), ends)
+        self._known = frozenset(known)
         return len(self)
 
     def __len__(self) -> int:
         return self._contents.count
 
+    @property
+    def lacking(self) -> list[str]:
+        """Domains without any sample."""
+        return [domain for domain in self.domains if domain not in self._contents.domains]
+
     def matching(self, size: tuple[int, int], ratio: float = 1.5) -> NDArray[np.int64]:
-        """Return the samples whose aspect ratio is within a factor ``ratio`` of ``size``'s."""
+        """Return the samples of `matching_by_domain` of all domains together."""
+        parts = self.matching_by_domain(size, ratio)
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def matching_by_domain(
+        self, size: tuple[int, int], ratio: float = 1.5
+    ) -> list[NDArray[np.int64]]:
+        """
+        Return the samples whose aspect ratio is within a factor ``ratio`` of that of a size.
+
+        Parameters
+        ----------
+        size : tuple of int
+            (height, width) [px].
+        ratio : float
+            Largest factor between both aspect ratios.
+
+        Returns
+        -------
+        list of np.ndarray, shape (N,), int64
+            Their numbers, for each domain that has any; all samples if none fits.
+
+        """
         wanted = size[1] / size[0]
         contents = self._contents
-        runs = []
-        for end, shard in zip(contents.ends, contents.shards, strict=True):
+        every: dict[str, list[NDArray[np.int64]]] = {}
+        fitting: dict[str, list[NDArray[np.int64]]] = {}
+        for domain, end, shard in zip(
+            contents.domains, contents.ends, contents.shards, strict=True
+        ):
             count, rows, columns = shard['depth'].shape
+            run = np.arange(end - count, end)
+            every.setdefault(domain, []).append(run)
             if 1 / ratio <= columns / rows / wanted <= ratio:
-                runs.append(np.arange(end - count, end))
-        return np.concatenate(runs) if runs else np.arange(contents.count)
+                fitting.setdefault(domain, []).append(run)
+        return [np.concatenate(runs) for _, runs in sorted((fitting or every).items())]
 
     def __getitem__(self, index: int) -> Sample:
         contents = self._contents
@@ -143,9 +179,17 @@ def read_shard(path: Path) -> dict[str, NDArray[np.generic]]:
     return arrays
 
 
+def make_pool(root: Path) -> None:
+    """Make the folder of a pool; raise DatasetError if that is not possible."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f'cannot write to {root}: {error.strerror}') from error
+
+
 def write_shard(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    """Write a shard so that it appears complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a shard so that it appears complete or not at all; one that is there is kept."""
+    make_pool(path.parent)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         temporary.mkdir()
@@ -153,13 +197,15 @@ def write_shard(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
             np.save(temporary / f'{name}.npy', arrays[name])
         temporary.rename(path)
     except OSError as error:
+        if path.exists():  # another process wrote it meanwhile
+            return
         raise DatasetError(f'cannot write {path}: {error.strerror}') from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def shard_seed(seed: int, domain: str, number: int) -> int:
-    """Seed of the first scene of a shard: other shards, domains and seeds never share one."""
+    """Seed of the first scene of a shard, random for each shard, domain and seed: in 2**31."""
     entropy = [seed, number, *domain.encode()]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0]) % 2**31
 
@@ -217,7 +263,13 @@ def fill_pool(
     int
         Number of shards rendered by this call.
 
+    Raises
+    ------
+    DatasetError
+        If the pool cannot be written; its folder is made before anything is rendered.
+
     """
+    make_pool(root)
     rendered = 0
     for number in range(-(-samples // shard_samples) + 1):  # and the held-out one
         path = shard_path(root, domain, number)

@@ -154,6 +154,39 @@ def test_a_full_disk_leaves_no_half_shard(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pool_that_cannot_be_written_is_said_before_anything_is_rendered(tmp_path, renderer):
+    (tmp_path / 'file').touch()
+
+    with pytest.raises(DatasetError, match=r'cannot write to .*file/pool: Not a directory'):
+        fill_pool(tmp_path / 'file' / 'pool', 'indoor', samples=8, sizes=[(8, 12)])
+    with pytest.raises(DatasetError, match=r'cannot write to .*file: '):
+        write_shard(tmp_path / 'file' / 'indoor-000001', shard(1))
+    assert renderer == []
+
+
+def test_a_shard_that_another_process_wrote_meanwhile_is_kept(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', shard(1))
+
+    write_shard(tmp_path / 'indoor-000001', shard(2))
+
+    assert SamplePool(tmp_path, ('indoor',))[0].focal == 10.0
+    assert [path.name for path in tmp_path.iterdir()] == ['indoor-000001']
+
+
+def test_samples_of_each_domain_are_told_apart(tmp_path):
+    write_shard(tmp_path / 'lab-000001', shard(1, count=2))
+    write_shard(tmp_path / 'indoor-000001', shard(2, size=(8, 32)))
+    pool = SamplePool(tmp_path, ('lab', 'indoor', 'street'))
+    write_shard(tmp_path / 'indoor-000002', shard(3, count=1))
+    pool.refresh()
+
+    parts = [part.tolist() for part in pool.matching_by_domain((8, 12))]
+
+    assert parts == [[5], [3, 4]]
+    assert [part.tolist() for part in pool.matching_by_domain((32, 8))] == [[0, 1, 2, 5], [3, 4]]
+    assert pool.lacking == ['street']
+
+
 def test_a_damaged_shard_is_named(tmp_path):
     write_shard(tmp_path / 'indoor-000001', shard(1))
     (tmp_path / 'indoor-000001' / 'depth.npy').write_bytes(b'no')
