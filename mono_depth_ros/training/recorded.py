@@ -5,14 +5,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import cv2
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame, FrameSource
-from mono_depth_ros.source.pool import ARRAYS, Sample, shard_path, SHARD_SAMPLES, write_shard
+from mono_depth_ros.source.pool import (
+    ARRAYS,
+    make_pool,
+    Sample,
+    SamplePool,
+    shard_path,
+    SHARD_SAMPLES,
+    write_shard,
+)
 from mono_depth_ros.source.semantics import Semantic
 from mono_depth_ros.training.augmentation import crop_to, nearest_shape
 import numpy as np
@@ -39,7 +49,7 @@ def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
     """
     if frame.camera is None:
         raise DatasetError(f'{frame.name}: its intrinsics are not known')
-    if frame.depth is None or np.isnan(frame.depth).all():
+    if frame.depth is None or not np.isfinite(frame.depth).any():
         raise DatasetError(f'{frame.name}: it has no depth')
     window = _around_axis(frame.camera)
     rgb, depth = frame.rgb[window], frame.depth[window]
@@ -76,12 +86,71 @@ def is_imported(root: Path, domain: str) -> bool:
     return shard_path(root, domain, 0).exists()
 
 
+def dataset_of(root: Path, domain: str) -> str:
+    """Return which dataset a recorded domain of a pool is of; empty if it does not say."""
+    return str(_description(root, domain).get('dataset', ''))
+
+
+def _description(root: Path, domain: str) -> dict[str, Any]:
+    path = root / f'{domain}.json'
+    if not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DatasetError(f'cannot read {path}: {error}') from error
+    return values if isinstance(values, dict) else {}
+
+
+def check_dataset(root: Path, domain: str, dataset: str) -> None:
+    """
+    Check that what a pool has of a recorded domain, all or a part, is of this dataset.
+
+    Raises
+    ------
+    DatasetError
+        If it is of another one, or the pool cannot be read.
+
+    """
+    known = dataset_of(root, domain)
+    if known and known.rstrip('/') != dataset.rstrip('/'):
+        raise DatasetError(
+            f'{root} has {domain} of {known}, not of {dataset}: take another name, or delete '
+            f'{domain}-* and {domain}.json there'
+        )
+
+
+def _describe(root: Path, domain: str, dataset: str, size: tuple[int, int]) -> None:
+    """Write which dataset a domain is of, and the (height, width) of its samples."""
+    known = _description(root, domain).get('size', list(size))
+    if known != list(size):
+        raise DatasetError(
+            f'{root} has {domain} in {known} px, the settings make {list(size)} of it: delete '
+            f'{domain}-* and {domain}.json there, or go back to those render_sizes'
+        )
+    path = root / f'{domain}.json'
+    try:
+        path.write_text(json.dumps({'dataset': dataset, 'size': size}) + '\n')
+    except OSError as error:
+        raise DatasetError(f'cannot write {path}: {error.strerror}') from error
+
+
+def share_beyond(root: Path, domain: str, max_depth: float) -> float:
+    """Return which share of the held-out labels of a domain lies beyond a depth [m]."""
+    pool = SamplePool(root, (domain,), held_out=True)
+    labels = [pool[number].depth for number in range(len(pool))]
+    labels = [depth[np.isfinite(depth)] for depth in labels]
+    count = sum(depth.size for depth in labels)
+    return sum(int((depth > max_depth).sum()) for depth in labels) / max(1, count)
+
+
 def import_frames(
     root: Path,
     domain: str,
     source: FrameSource,
     *,
     sizes: Sequence[tuple[int, int]],
+    dataset: str = '',
     shard_samples: int = SHARD_SAMPLES,
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
@@ -89,7 +158,7 @@ def import_frames(
     Write the images of a source that have depth to a pool, unless the pool has them.
 
     The last 5 % of them, at most one shard, are the held-out shard: neighbours in a recording look
-    alike.
+    alike. ``DOMAIN.json`` beside the shards says which dataset they are of, and their size.
 
     Parameters
     ----------
@@ -101,6 +170,8 @@ def import_frames(
         Images, depth and intrinsics.
     sizes : sequence of (int, int)
         (height, width) that samples may have [px]; all take the one that suits the first image.
+    dataset : str
+        What the source is called; by default its own name.
     shard_samples : int
         Samples of a shard.
     progress : callable
@@ -114,24 +185,31 @@ def import_frames(
     Raises
     ------
     DatasetError
-        If fewer than two images can be used, or the pool cannot be written.
+        If fewer than two images can be used, the pool cannot be written, or it has images of
+        another dataset or size under that name.
 
     """
+    dataset = dataset or source.name
+    make_pool(root)
+    check_dataset(root, domain, dataset)
     if is_imported(root, domain):
         return 0
+    chosen: tuple[int, int] | None = None
     waiting: list[Sample] = []
     shards = written = 0
     kept = max(1, min(shard_samples, round(HELD_OUT_SHARE * source.count)))
     for looked_at, frame in enumerate(source, start=1):
         progress(looked_at)
         try:
-            waiting.append(sample_of(frame, sizes))
+            waiting.append(sample_of(frame, [chosen] if chosen else sizes))
         except DatasetError as error:
             if source.strict:
                 raise DatasetError(f'{source.name}: {error}') from error
             logger.warning('left out an image of %s: %s', source.name, error)
             continue
-        sizes = (waiting[0].depth.shape,)
+        if chosen is None:
+            chosen = (waiting[0].depth.shape[0], waiting[0].depth.shape[1])
+            _describe(root, domain, dataset, chosen)
         if len(waiting) == shard_samples + kept:
             shards += 1
             written += _write(root, domain, shards, waiting[:shard_samples])

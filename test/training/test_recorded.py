@@ -9,7 +9,7 @@ from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame, FrameSource
 from mono_depth_ros.source.pool import SamplePool
-from mono_depth_ros.training.recorded import import_frames, sample_of
+from mono_depth_ros.training.recorded import dataset_of, import_frames, sample_of, share_beyond
 import numpy as np
 import pytest
 
@@ -70,12 +70,24 @@ def test_points_of_a_lidar_survive_and_the_nearest_wins():
     assert shrunk[16, 32] == 4.0
 
 
+def test_the_sky_stays_the_sky():
+    depth = np.full((96, 200), 30.0, np.float32)
+    depth[:48] = np.inf
+    depth[48:60] = np.nan
+
+    shrunk = sample_of(replace(frame(), depth=depth), SIZES).depth
+
+    assert np.isposinf(shrunk[:14]).all()
+    assert (shrunk[-10:] == 30.0).all()
+
+
 @pytest.mark.parametrize(
     ('unknown', 'reason'),
     [
         ({'camera': None}, 'intrinsics are not known'),
         ({'depth': None}, 'has no depth'),
         ({'depth': np.full((96, 200), np.nan, np.float32)}, 'has no depth'),
+        ({'depth': np.full((96, 200), np.inf, np.float32)}, 'has no depth'),
         ({'camera': replace(CAMERA, cx=-5.0)}, 'does not go through the image'),
     ],
 )
@@ -108,6 +120,43 @@ def test_an_import_that_was_interrupted_goes_on_and_a_whole_one_is_kept(tmp_path
 
     assert (tmp_path / 'own-000001' / 'rgb.npy').stat().st_mtime_ns == before
     assert len(SamplePool(tmp_path, ('own',))) == 57
+
+
+def test_a_name_is_of_one_dataset_even_if_its_import_was_interrupted(tmp_path):
+    source = Frames([frame(number) for number in range(60)])
+    import_frames(tmp_path, 'own', source, sizes=SIZES, dataset='/data/a', shard_samples=25)
+
+    def again(dataset):
+        return import_frames(
+            tmp_path, 'own', source, sizes=SIZES, dataset=dataset, shard_samples=25
+        )
+
+    assert dataset_of(tmp_path, 'own') == '/data/a'
+    assert again('/data/a/') == 0
+    with pytest.raises(DatasetError, match='has own of /data/a, not of /data/b: take another'):
+        again('/data/b')
+    shutil.rmtree(tmp_path / 'own-000000')
+    with pytest.raises(DatasetError, match='has own of /data/a, not of /data/b: take another'):
+        again('/data/b')
+
+
+def test_an_import_that_was_interrupted_does_not_go_on_in_another_size(tmp_path):
+    source = Frames([frame(number) for number in range(60)])
+    import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25)
+    shutil.rmtree(tmp_path / 'own-000000')
+
+    with pytest.raises(DatasetError, match=r'has own in \[32, 64\] px, .* make \[32, 32\]'):
+        import_frames(tmp_path, 'own', source, sizes=SIZES[:1], shard_samples=25)
+
+
+def test_labels_beyond_the_range_of_the_network_are_counted(tmp_path):
+    far = frame(1, depth=50.0)
+    far.depth[:, :90], far.depth[:, 90:100] = 5.0, np.inf
+    import_frames(tmp_path, 'own', Frames([frame(0), far]), sizes=SIZES)
+
+    assert share_beyond(tmp_path, 'own', 10.0) == pytest.approx(0.47, abs=0.03)
+    assert share_beyond(tmp_path, 'own', 80.0) == 0.0
+    assert share_beyond(tmp_path, 'nothing', 80.0) == 0.0
 
 
 def test_images_that_cannot_be_used_are_left_out_or_refused(tmp_path, caplog):
