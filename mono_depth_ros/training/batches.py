@@ -7,7 +7,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.source.pack import spread
 from mono_depth_ros.source.pool import Sample, SamplePool
 from mono_depth_ros.training.augmentation import (
@@ -71,11 +71,33 @@ def collate(samples: list[Sample], focal: float, config: PretrainConfig) -> Batc
     )
 
 
+def check_batches(config: PretrainConfig, world: int) -> None:
+    """
+    Check that ``world`` processes can share every batch.
+
+    Raises
+    ------
+    ConfigError
+        Unless each process gets as many samples as the others, and at least 2, which a batch norm
+        needs.
+
+    """
+    for phase in config.phases:
+        share = max(2, round(phase.batch / world))
+        if phase.batch != world * max(2, phase.batch // world):
+            raise ConfigError(
+                f'{world} processes cannot share a batch of {phase.batch} evenly, at least 2 '
+                f'samples each: {world * share} would do, or another number of processes'
+            )
+
+
 def training_batch(
     pool: SamplePool, config: PretrainConfig, step: int, rank: int = 0, world: int = 1
 ) -> Batch:
     """
     Draw and augment the batch of update ``step`` for one of ``world`` processes.
+
+    Each sample is as likely to be of one domain as of another, however many samples they have.
 
     Raises
     ------
@@ -89,10 +111,15 @@ def training_batch(
     common = np.random.default_rng((config.seed, step))  # one size for all processes
     size = phase.sizes[int(common.integers(len(phase.sizes)))]
     rng = np.random.default_rng((config.seed, step, rank))
-    choices = pool.matching(size)
-    picked = choices[rng.integers(len(choices), size=max(2, phase.batch // world))]
+    count = phase.batch // world
+    # A single domain leaves nothing to choose after that, and the generator as it is.
+    drawn = [
+        choices[rng.integers(len(choices), size=count)]
+        for choices in pool.matching_by_domain(size)
+    ]
+    domains = rng.integers(len(drawn), size=count)
     samples = []
-    for index in picked:
+    for index in np.stack(drawn)[domains, np.arange(count)]:
         sample = crop_to(pool[int(index)], size, rng, min_zoom=config.min_zoom)
         rgb = jitter_colours(sample.rgb, rng, config.colour_strength)
         samples.append(replace(sample, rgb=rgb))

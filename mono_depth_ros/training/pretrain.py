@@ -12,7 +12,7 @@ import signal
 import time
 from types import FrameType
 
-from mono_depth_ros.errors import ModelError
+from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
 from mono_depth_ros.model.onnx_export import export_onnx
@@ -22,6 +22,7 @@ from mono_depth_ros.training.batches import Prefetcher
 from mono_depth_ros.training.config import PretrainConfig
 from mono_depth_ros.training.distributed import Workers
 from mono_depth_ros.training.log import TrainingLog
+from mono_depth_ros.training.recorded import dataset_of
 from mono_depth_ros.training.trainer import build_network, Trainer
 from mono_depth_ros.training.validation import validate
 
@@ -90,7 +91,7 @@ def pretrain(
     ConfigError
         If there is no such device, or no network to start from.
     DatasetError
-        If the pool is empty or damaged.
+        If the pool is damaged, or has no sample of a domain.
     ModelError
         If the saved state does not fit, cannot be written, or the training diverged.
 
@@ -99,9 +100,12 @@ def pretrain(
     with Workers.from_environment(device) as workers, _stop_request() as stop:
         pool = SamplePool(pool_root, config.domains)
         held_out = SamplePool(pool_root, config.domains, held_out=True)
-        trainer = Trainer(config, pool, workers)
-        if (output / STATE).exists():
-            trainer.resume(output / STATE)
+        trainer = open_run(config, pool, output, workers)
+        if pool.lacking:
+            raise DatasetError(
+                f'no samples of {" and ".join(pool.lacking)} in {pool_root}: render some first, '
+                'or name recorded ones with --data'
+            )
         log = TrainingLog(output, trainer.done) if workers.main else None
         prefetcher = Prefetcher(pool, config, workers.rank, workers.world)
         scores: dict[str, float] = {}
@@ -130,6 +134,26 @@ def pretrain(
     return PretrainResult(trainer.done, trainer.skipped, trainer.done >= config.steps, scores)
 
 
+def open_run(
+    config: PretrainConfig, pool: SamplePool, output: Path, workers: Workers | None = None
+) -> Trainer:
+    """
+    Build a trainer, and continue what the folder of a run holds.
+
+    Raises
+    ------
+    ConfigError
+        If what to start from is not a network, or the processes cannot share a batch evenly.
+    ModelError
+        If the network to start from, or the saved state, is damaged or does not fit the settings.
+
+    """
+    trainer = Trainer(config, pool, workers)
+    if (output / STATE).exists():
+        trainer.resume(output / STATE)
+    return trainer
+
+
 def _checkpoint(trainer: Trainer, held_out: SamplePool, output: Path) -> dict[str, float]:
     """Save the run and the averaged network with its scores on held-out scenes."""
     config = trainer.config
@@ -152,10 +176,7 @@ def _is_whole(output: Path, trainer: Trainer) -> bool:
 
 def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, float]) -> Manifest:
     """Describe the averaged network of a run."""
-    samples = sum(
-        min(max(0, trainer.done - start), phase.steps) * phase.batch
-        for start, phase in zip(_starts(config), config.phases, strict=True)
-    )
+    updates = range(min(trainer.done, config.steps))
     return Manifest(
         name=config.name,
         version=str(trainer.done),
@@ -173,8 +194,9 @@ def manifest_of(config: PretrainConfig, trainer: Trainer, scores: dict[str, floa
             'training': config.to_dict(),
             'updates': trainer.done,
             'updates_skipped': trainer.skipped,
-            'samples_seen': samples,
+            'samples_seen': sum(config.phase_at(step).batch for step in updates),
             'scenes': len(trainer.pool),
+            'recorded': {name: dataset_of(trainer.pool.root, name) for name in config.recorded},
             'scores_held_out_scenes': {k: round(v, 4) for k, v in scores.items()},
         },
     )
@@ -184,15 +206,6 @@ def _described(config: PretrainConfig) -> str:
     """Say what a network was trained on."""
     kinds = {'procedural scenes': config.rendered, 'recorded images': config.recorded}
     return ' and '.join(f'{kind} ({", ".join(names)})' for kind, names in kinds.items() if names)
-
-
-def _starts(config: PretrainConfig) -> list[int]:
-    """First update of each phase."""
-    starts, total = [], 0
-    for phase in config.phases:
-        starts.append(total)
-        total += phase.steps
-    return starts
 
 
 def export_run(config: PretrainConfig, pool_root: Path, output: Path) -> None:

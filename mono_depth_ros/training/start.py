@@ -14,6 +14,9 @@ from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.model.registry import shipped_models
 import torch
 
+# What may differ from the network that a run starts from.
+RANGE = ('min_depth', 'max_depth', 'focal')
+
 
 def start_folder(name_or_path: str) -> Path:
     """
@@ -62,7 +65,16 @@ def start_from(network: FastDepth, folder: Path) -> None:
     try:
         network.load_state_dict(source.state_dict())
     except RuntimeError as error:
-        raise ModelError(f'cannot start from {folder}: {error}') from error
+        wanted = network.architecture
+        differing = ', '.join(
+            f'{name} {value!r} instead of {wanted[name]!r}'
+            for name, value in source.architecture.items()
+            if name not in RANGE and value != wanted[name]
+        )
+        raise ModelError(
+            f'cannot start from {folder}, which has {differing}: give its values as settings, '
+            "or start: '' for random weights"
+        ) from error
     assert network.head.bias is not None
     with torch.no_grad():
         network.head.bias += math.log(network.max_depth / source.max_depth)

@@ -11,7 +11,7 @@ from mono_depth_ros.model.checkpoint import load_training_state, save_training_s
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.source.pool import SamplePool
 from mono_depth_ros.training.average import WeightAverage
-from mono_depth_ros.training.batches import Batch
+from mono_depth_ros.training.batches import Batch, check_batches
 from mono_depth_ros.training.config import PretrainConfig
 from mono_depth_ros.training.distributed import Workers
 from mono_depth_ros.training.losses import (
@@ -113,7 +113,7 @@ class Trainer:
     Raises
     ------
     ConfigError
-        If what to start from is not a network.
+        If what to start from is not a network, or the processes cannot share a batch evenly.
     ModelError
         If its weights are damaged or of other channels.
 
@@ -124,6 +124,7 @@ class Trainer:
     ) -> None:
         self.config, self.pool = config, pool
         self.workers = workers or Workers()
+        check_batches(config, self.workers.world)
         self.network = build_network(config)
         self.origin = describe_start(config.start)
         if config.start:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from mono_depth_ros.errors import DatasetError, ModelError
+from mono_depth_ros.errors import ConfigError, DatasetError, ModelError
 from mono_depth_ros.manifest import Manifest, read_manifest
 import numpy as np
 import pytest
@@ -21,8 +21,10 @@ from mono_depth_ros.model.checkpoint import load_network, load_training_state, s
 from mono_depth_ros.source.pack import read_source_pack
 from mono_depth_ros.source.pool import SamplePool, write_shard
 from mono_depth_ros.training import trainer as module
-from mono_depth_ros.training.batches import training_batch
+from mono_depth_ros.training.augmentation import crop_to
+from mono_depth_ros.training.batches import collate, training_batch
 from mono_depth_ros.training.config import Phase, PretrainConfig
+from mono_depth_ros.training.distributed import Workers
 from mono_depth_ros.training.pretrain import export_run, pretrain
 from mono_depth_ros.training.trainer import build_network, LossModule, Trainer
 
@@ -42,6 +44,16 @@ CONFIG = PretrainConfig(
     save_every=3,
     log_every=2,
 )
+
+
+def walls(count, focal):
+    """Make black images of a wall at 2 m."""
+    return {
+        'rgb': np.zeros((count, 64, 96, 3), np.uint8),
+        'depth': np.full((count, 64, 96), 2.0, np.float16),
+        'semantics': np.zeros((count, 64, 96), np.uint8),
+        'focal': np.broadcast_to(np.asarray(focal, np.float32), count),
+    }
 
 
 def weights_of(output):
@@ -307,8 +319,53 @@ def test_weights_of_other_channels_are_no_start(tmp_path, pool_root):
     pretrain(CONFIG, pool_root, tmp_path / 'small', device='cpu')
     wide = replace(CONFIG, start=str(tmp_path / 'small'), width=0.5)
 
-    with pytest.raises(ModelError, match='cannot start from'):
+    reason = r'small, which has width 0\.25 instead of 0\.5: give its values as settings, or start'
+    with pytest.raises(ModelError, match=reason):
         Trainer(wide, SamplePool(pool_root, ('indoor',)))
+
+
+def test_a_small_domain_is_seen_as_often_as_a_large_one(tmp_path):
+    # At the reference of 80 px the walls of one domain are at 2 m, those of the other at 1 m.
+    write_shard(tmp_path / 'indoor-000001', walls(200, focal=80.0))
+    write_shard(tmp_path / 'lab-000001', walls(5, focal=160.0))
+    config = replace(
+        CONFIG, domains=('indoor', 'lab'), phases=(Phase(9, ((64, 96),), 100),), min_zoom=1.0
+    )
+    pool = SamplePool(tmp_path, config.domains)
+
+    batch = training_batch(pool, config, 0)
+
+    assert 35 <= (batch.label[:, 0, 0] < 1.5).sum() <= 65
+    torch.testing.assert_close(batch.rgb, training_batch(pool, config, 0).rgb)
+
+
+def test_the_samples_of_a_single_domain_are_drawn_from_all_of_it(pool_root):
+    pool = SamplePool(pool_root, ('indoor',))
+    config = replace(CONFIG, phases=(Phase(9, ((64, 96),), 4),))
+    rng = np.random.default_rng((config.seed, 3, 0))
+    picked = rng.integers(len(pool), size=4)
+    samples = [crop_to(pool[int(index)], (64, 96), rng) for index in picked[:1]]
+
+    batch = training_batch(pool, config, 3)
+
+    expected = collate(samples, config.focal, config).label[0]
+    torch.testing.assert_close(batch.label[0], expected)
+
+
+@pytest.mark.parametrize(('processes', 'better'), [(3, 6), (4, 8)])
+def test_a_batch_that_processes_cannot_share_evenly_is_refused(pool_root, processes, better):
+    config = replace(CONFIG, phases=(Phase(9, ((64, 96),), 4),))
+    reason = f'{processes} processes cannot share a batch of 4 evenly, .*: {better} would do'
+
+    with pytest.raises(ConfigError, match=reason):
+        Trainer(config, SamplePool(pool_root, ('indoor',)), Workers(0, processes))
+
+
+def test_a_domain_without_a_sample_is_refused(tmp_path, pool_root):
+    config = replace(CONFIG, domains=('indoor', 'lap', 'street'))
+
+    with pytest.raises(DatasetError, match='no samples of lap and street in .*: render some'):
+        pretrain(config, pool_root, tmp_path / 'run')
 
 
 def test_an_empty_pool_says_to_render(tmp_path):
@@ -327,13 +384,7 @@ def test_a_batch_depends_on_nothing_but_pool_seed_and_step(pool_root):
 
 def test_labels_are_at_the_reference_focal_length(tmp_path):
     # One wall at 2 m seen with focal lengths 80 and 160: at 80 px the second is at 1 m.
-    wall = {
-        'rgb': np.zeros((2, 64, 96, 3), np.uint8),
-        'depth': np.full((2, 64, 96), 2.0, np.float16),
-        'semantics': np.zeros((2, 64, 96), np.uint8),
-        'focal': np.array([80.0, 160.0], np.float32),
-    }
-    write_shard(tmp_path / 'indoor-000001', wall)
+    write_shard(tmp_path / 'indoor-000001', walls(2, focal=[80.0, 160.0]))
     config = replace(CONFIG, min_zoom=1.0, phases=(Phase(4, ((64, 96),), 16),))
 
     batch = training_batch(SamplePool(tmp_path, ('indoor',)), config, 0)
@@ -348,15 +399,24 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
         'from pathlib import Path\n'
         'import torch\n'
         'from mono_depth_ros.training.config import Phase, PretrainConfig\n'
-        'from mono_depth_ros.training.pretrain import pretrain\n'
+        'from mono_depth_ros.training import pretrain as module\n'
         'torch.set_num_threads(1)\n'
         'config = PretrainConfig(\n'
         '    start="", encoder="mobilenet_v1", width=0.25, frozen_blocks=0,\n'
         '    frozen_statistics=False,\n'
         '    phases=(Phase(3, ((32, 64),), 4),), save_every=3,\n'
         ')\n'
-        'result = pretrain(config, Path(sys.argv[1]), Path(sys.argv[2]), device="cpu")\n'
+        'trainers = []\n'
+        'class Kept(module.Trainer):\n'
+        '    def __init__(self, *arguments):\n'
+        '        super().__init__(*arguments)\n'
+        '        trainers.append(self)\n'
+        'module.Trainer = Kept\n'
+        'pool, output = map(Path, sys.argv[1:])\n'
+        'result = module.pretrain(config, pool, output, device="cpu")\n'
         'assert result.finished and result.skipped == 0\n'
+        'weights = torch.cat([w.detach().flatten() for w in trainers[0].network.parameters()])\n'
+        'torch.save(weights, output / f"weights-{trainers[0].workers.rank}.pt")\n'
     )
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
 
@@ -371,6 +431,8 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
 
     assert done.returncode == 0, done.stderr[-2000:]
     assert load_training_state(tmp_path / 'run' / 'training.pt')['done'] == 3
+    first, second = (torch.load(tmp_path / 'run' / f'weights-{rank}.pt') for rank in range(2))
+    assert torch.equal(first, second)
 
 
 def test_what_is_frozen_keeps_the_weights_it_starts_from(pool_root, untrained):
