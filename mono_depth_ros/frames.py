@@ -42,7 +42,7 @@ class Frame:
     camera : PinholeCamera or None
         Intrinsics of ``rgb``, where they are known.
     depth : np.ndarray, shape (H, W), float32, or None
-        Measured depth [m], NaN where missing.
+        Measured depth [m], NaN where missing, inf where a dataset knows the sky.
     world_from_camera : np.ndarray, shape (4, 4), float64, or None
         Pose of the optical frame.
     frame_id : str

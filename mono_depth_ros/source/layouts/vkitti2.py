@@ -4,8 +4,9 @@
 Virtual KITTI 2 (Cabon, Murray, Humenberger 2020, arXiv 2001.10773).
 
 ``SceneXX/VARIATION/frames/rgb/Camera_0/rgb_00000.jpg``, ``.../depth/Camera_0/depth_00000.png``
-(16-bit, centimetres; 65535 is 655.35 m or more, the sky) and ``SceneXX/VARIATION/intrinsic.txt``,
-with the archives unpacked into one folder, or each into its own (``vkitti_2.0.3_rgb``, ``rgb``).
+(16-bit, centimetres; 65535 is 655.35 m or more, the sky, which is inf here) and
+``SceneXX/VARIATION/intrinsic.txt``, with the archives unpacked into one folder, or each into its
+own (``vkitti_2.0.3_rgb``, ``rgb``).
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _names(folder: Path, split: Path | None) -> list[str]:
 
 def _depth(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     depth = depth_file(path, CENTIMETRES, size)
-    depth[depth >= FARTHEST] = np.nan
+    depth[depth >= FARTHEST] = np.inf
     return depth
 
 

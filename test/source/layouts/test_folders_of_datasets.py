@@ -128,12 +128,14 @@ def test_depth_of_the_wrong_type_is_named(nyu, write):
         list(open_dataset(f'nyu:{nyu}', strict=True))
 
 
-def test_virtual_kitti_is_in_centimetres_and_its_sky_is_missing(vkitti2):
+def test_virtual_kitti_is_in_centimetres_and_its_sky_is_infinitely_far(vkitti2):
     near, sky = open_dataset(f'vkitti2:{vkitti2}')
 
     assert near.name == 'Scene01_clone_Camera_0_rgb_00000'
     assert near.depth[9, 9] == pytest.approx(12.34)
-    assert np.isnan(sky.depth).all()
+    # The first row has no depth at all.
+    assert np.isnan(sky.depth[0]).all()
+    assert np.isposinf(sky.depth[1:]).all()
     assert near.camera.fx == 700.5
 
 
