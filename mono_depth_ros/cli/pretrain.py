@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import logging
 import os
 from pathlib import Path
 from typing import Annotated, TYPE_CHECKING
 
+from mono_depth_ros.cli.estimate import make_folder
 from mono_depth_ros.errors import ConfigError
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +26,11 @@ import typer
 if TYPE_CHECKING:
     from mono_depth_ros.training.config import PretrainConfig
 
+logger = logging.getLogger(__name__)
+
+# Of the labels: a few far ones are in every room with a window.
+FAR_SHARE = 0.1
+
 
 def pretrain(
     output: Annotated[Path, typer.Option(help='Folder of the run; an interrupted run goes on.')],
@@ -37,7 +44,8 @@ def pretrain(
         list[str] | None,
         typer.Option(
             help='NAME=DATASET: train on recorded images with depth too, which are copied to the '
-            'pool under that name; DATASET as for evaluate. Once or more.'
+            'pool under that name, cut and shrunk to the one of render_sizes that suits them; '
+            'DATASET as for evaluate. Once or more. Labels beyond max_depth teach little.'
         ),
     ] = None,
     device: Annotated[str, typer.Option(help='auto, cpu or cuda.')] = 'auto',
@@ -46,6 +54,9 @@ def pretrain(
     ] = True,
     render_only: Annotated[
         bool, typer.Option('--render-only', help='Render and copy to the pool, then stop.')
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option('--strict', help='Refuse the first image that cannot be copied.')
     ] = False,
 ) -> None:
     """
@@ -60,9 +71,10 @@ def pretrain(
     with --render-only first, then
     `torchrun --nproc-per-node N -m mono_depth_ros.cli.main pretrain --output RUN`.
     """
+    from mono_depth_ros.source.pool import SamplePool
     from mono_depth_ros.training.config import PretrainConfig, read_pretrain_config
     from mono_depth_ros.training.distributed import choose_device
-    from mono_depth_ros.training.start import describe_start
+    from mono_depth_ros.training.pretrain import open_run
 
     settings = PretrainConfig() if config is None else read_pretrain_config(config)
     recorded = named_datasets(data or [])
@@ -72,17 +84,23 @@ def pretrain(
     if render_only and not render:
         raise ConfigError('--render-only and --no-render contradict each other')
     device = choose_device(device)
-    describe_start(settings.start)  # rendering takes hours: what is wrong is said before
     processes = int(os.environ.get('WORLD_SIZE', '1'))
+    main = os.environ.get('RANK', '0') == '0'
     if render:
+        # Rendering takes hours: what is wrong is said before.
+        open_run(settings, SamplePool(pool, ()), output)
         check_domains(settings, pool, recorded)
-        if processes > 1:
-            check_pool(settings, pool, recorded, processes)
-        else:
-            import_data(settings, pool, recorded)
-            render_scenes(settings, pool, device)
+        make_folder(pool)
     if not render_only:
-        main = os.environ.get('RANK', '0') == '0'
+        make_folder(output)
+    if render and processes > 1:
+        check_pool(settings, pool, recorded, processes)
+    elif render:
+        import_data(settings, pool, recorded, strict=strict)
+        render_scenes(settings, pool, device)
+    if main:
+        warn_of_far_labels(settings, pool)
+    if not render_only:
         train(settings, pool, output, device, main)
 
 
@@ -120,28 +138,58 @@ def named_datasets(words: list[str]) -> dict[str, str]:
     return datasets
 
 
-def import_data(settings: PretrainConfig, pool: Path, datasets: dict[str, str]) -> None:
+def import_data(
+    settings: PretrainConfig, pool: Path, datasets: dict[str, str], *, strict: bool = False
+) -> None:
     """Copy recorded images to the pool, unless they are there, with a progress bar."""
     from mono_depth_ros.source.layouts.datasets import open_dataset
     from mono_depth_ros.training.recorded import import_frames, is_imported
 
     missing = {name: d for name, d in datasets.items() if not is_imported(pool, name)}
+    sources = {name: open_dataset(text, strict=strict) for name, text in missing.items()}
     with _progress(bool(missing)) as bar:
-        for name, dataset in missing.items():
-            source = open_dataset(dataset)
+        for name, source in sources.items():
             task = bar.add_task(f'copy {name}', total=source.count or None, scores='')
 
             def show(done: int, task: TaskID = task) -> None:
                 bar.update(task, completed=done)
 
-            import_frames(pool, name, source, sizes=settings.render_sizes, progress=show)
+            copied = import_frames(
+                pool,
+                name,
+                source,
+                sizes=settings.render_sizes,
+                dataset=missing[name],
+                progress=show,
+            )
+            left_out = int(bar.tasks[task].completed) + source.skipped - copied
+            bar.console.print(f'{name}: {copied} images copied, {left_out} left out')
+
+
+def warn_of_far_labels(settings: PretrainConfig, pool: Path) -> None:
+    """Warn of recorded images that show much of what the network does not reach."""
+    from mono_depth_ros.training.recorded import share_beyond
+
+    for domain in settings.recorded:
+        share = share_beyond(pool, domain, settings.max_depth)
+        if share > FAR_SHARE:
+            logger.warning(
+                '%.0f %% of the labels of %s lie beyond max_depth, %g m: set max_depth to what '
+                'the network is to reach',
+                100 * share,
+                domain,
+                settings.max_depth,
+            )
 
 
 def check_domains(settings: PretrainConfig, pool: Path, datasets: dict[str, str]) -> None:
-    """Refuse domains that can neither be rendered nor copied, nor are in the pool."""
+    """Refuse domains that nobody renders or copies, or that the pool has of other datasets."""
     from mono_depth_ros.source.pool import SamplePool
     from mono_depth_ros.training.config import RENDERED
+    from mono_depth_ros.training.recorded import check_dataset
 
+    for name, dataset in datasets.items():
+        check_dataset(pool, name, dataset)
     for domain in settings.recorded:
         if domain not in datasets and not len(SamplePool(pool, (domain,))):
             raise ConfigError(
@@ -157,18 +205,18 @@ def check_pool(
     from mono_depth_ros.source.pool import missing_shards
     from mono_depth_ros.training.recorded import is_imported
 
-    lacking = {
-        domain: len(missing_shards(pool, domain, samples=settings.samples))
+    lacking = [
+        domain
         for domain in settings.rendered
-    }
-    lacking |= {name: 1 for name in datasets if not is_imported(pool, name)}
-    for domain, shards in lacking.items():
-        if shards:
-            raise ConfigError(
-                f'{pool} lacks {shards} shards of {domain} and {processes} processes '
-                'cannot render them: render with --render-only in one process first, or train '
-                'on what is there with --no-render'
-            )
+        if missing_shards(pool, domain, samples=settings.samples)
+    ]
+    lacking += [name for name in datasets if not is_imported(pool, name)]
+    if lacking:
+        raise ConfigError(
+            f'{pool} lacks images of {" and ".join(lacking)}, and {processes} processes cannot '
+            'fill it: do that with --render-only in one process first, or train on what is there '
+            'with --no-render'
+        )
 
 
 def render_scenes(settings: PretrainConfig, pool: Path, device: str) -> None:

@@ -197,7 +197,7 @@ def test_several_processes_do_not_wait_for_one_that_renders(tmp_path, pool, sett
     done = in_two_processes('--output', tmp_path / 'run', '--config', config, '--pool', pool)
 
     assert done.returncode != 0
-    assert 'render with --render-only in one process first' in ' '.join(done.stderr.split())
+    assert 'do that with --render-only in one process first' in ' '.join(done.stderr.split())
     assert len(list(pool.iterdir())) == 2
 
 
@@ -210,6 +210,10 @@ def test_several_processes_do_not_wait_for_one_that_renders(tmp_path, pool, sett
         ({}, ('--device', 'banana'), "got 'banana'"),
         ({}, ('--config', '/nowhere.yaml'), 'cannot read /nowhere.yaml'),
         ({}, ('--render-only', '--no-render'), 'contradict each other'),
+        ({'start': 'indoor'}, (), "encoder 'mobilenet_v2' instead of 'mobilenet_v1'"),
+        ({'start': 'indoor', 'encoder': 'mobilenet_v2'}, (), 'width 1.0 instead of 0.25'),
+        ({}, ('--pool', '/proc/no'), 'cannot write to /proc/no'),
+        ({}, ('--output', '/proc/no'), 'cannot write to /proc/no'),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_rendered(
@@ -233,12 +237,13 @@ def test_a_mistake_is_one_line_and_nothing_is_rendered(
     ],
 )
 def test_a_run_that_goes_on_with_other_settings_is_one_line(
-    run, tmp_path, pool, settings, changes, message
+    run, tmp_path, pool, settings, no_rendering, changes, message
 ):
     command = ('pretrain', '--output', tmp_path / 'run', '--pool', pool, '--config')
     assert run(*command, settings())[0] == 0
 
-    status, _, errors = run(*command, settings(**changes))
+    # Nor is anything rendered for it.
+    status, _, errors = run(*command, settings(samples=1000, **changes))
 
     assert status == 1
     assert message in errors
@@ -281,14 +286,58 @@ def test_a_user_s_own_images_are_trained_on(run, tmp_path, settings, recording, 
 
     assert run(*command)[0] == 0
 
-    assert names(output / 'pool') == ['kitchen-000000', 'kitchen-000001']
+    assert names(output / 'pool') == ['kitchen-000000', 'kitchen-000001', 'kitchen.json']
     manifest = read_manifest(output / 'model.onnx')
     assert manifest.source == 'trained from random weights on recorded images (kitchen)'
     assert manifest.licence == 'that of its training images'
     assert manifest.notes['scenes'] == 11
+    assert manifest.notes['recorded'] == {'kitchen': str(recording)}
     # It goes on, though the recording is gone: the pool has it.
     shutil.rmtree(recording)
     assert run(*command)[0] == 0
+
+
+def test_what_is_copied_and_what_is_not_is_counted(
+    run, tmp_path, settings, recording, no_rendering
+):
+    (recording / 'depth' / '003.png').unlink()
+    (recording / 'rgb' / '005.png').write_bytes(b'no image')
+    own = settings(domains=['kitchen'])
+    command = ('pretrain', '--output', tmp_path / 'run', '--config', own, '--render-only')
+    data = ('--data', f'kitchen={recording}')
+
+    strict, _, errors = run(*command, *data, '--strict')
+    status, said, _ = run(*command, *data)
+
+    assert (strict, status) == (1, 0)
+    assert '003: it has no depth' in errors
+    assert 'kitchen: 10 images copied, 2 left out' in said
+
+
+def test_depth_that_the_network_does_not_reach_is_warned_of(
+    run, tmp_path, settings, recording, no_rendering
+):
+    near = settings(domains=['kitchen'], max_depth=1.5)
+    command = ('pretrain', '--output', tmp_path / 'run', '--config', near, '--render-only')
+
+    status, _, errors = run(*command, '--data', f'kitchen={recording}')
+
+    assert status == 0
+    assert '100 % of the labels of kitchen lie beyond max_depth, 1.5 m' in ' '.join(errors.split())
+
+
+def test_a_name_is_not_taken_for_another_recording(
+    run, tmp_path, settings, recording, no_rendering
+):
+    own = settings(domains=['kitchen'])
+    command = ('pretrain', '--output', tmp_path / 'run', '--config', own, '--render-only')
+    assert run(*command, '--data', f'kitchen={recording}')[0] == 0
+
+    status, _, errors = run(*command, '--data', 'kitchen=/data/other')
+
+    assert status == 1
+    assert f'has kitchen of {recording}, not of /data/other' in errors
+    assert len(errors.splitlines()) == 1
 
 
 def test_own_images_join_the_rendered_ones(run, tmp_path, settings, recording, pool, no_rendering):
