@@ -125,58 +125,43 @@ def labelled_mask(true: Depth, protocol: Protocol) -> Mask:
     return valid_mask(np.zeros_like(true), true, protocol)
 
 
-def align_median(predicted: Depth, true: Depth, pixels: Depth | None = None) -> Depth:
+def disparity_fit(predicted: Depth, true: Depth, align: str) -> tuple[float, float]:
     """
-    Multiply the prediction by median(true) / median(predicted).
+    Return the scale and shift of the predicted disparity that an alignment asks for.
 
-    As in all alignments, the fit is applied to ``pixels`` instead, if they are given.
-    """
-    pixels = predicted if pixels is None else pixels
-    return np.asarray(pixels * (np.median(true) / max(float(np.median(predicted)), 1e-9)))
+    A factor on depth is its inverse on disparity. Papers call both ``median`` and ``ratio`` median
+    scaling, but ``ratio`` usually scores better: its factor fits most pixels, that of the medians
+    the middle of both histograms. ``lstsq`` is the fit of MiDaS. For ``robust`` a prediction
+    without any relief becomes the median of the truth.
 
+    Parameters
+    ----------
+    predicted, true : np.ndarray, shape (N,)
+        Matching depths [m].
+    align : str
+        One of ``ALIGNMENTS``.
 
-def align_ratio(predicted: Depth, true: Depth, pixels: Depth | None = None) -> Depth:
-    """
-    Multiply the prediction by median(true / predicted), over pixels.
+    Returns
+    -------
+    tuple of float
+        Scale, and shift [1/m].
 
-    Papers call both this and `align_median` median scaling, but this one usually scores better:
-    its factor fits most pixels, that of the medians the middle of both histograms.
-    """
-    pixels = predicted if pixels is None else pixels
-    return np.asarray(pixels * np.median(true / np.maximum(predicted, 1e-9)))
-
-
-def align_lstsq(
-    predicted: Depth, true: Depth, max_depth: float, pixels: Depth | None = None
-) -> Depth:
-    """
-    Fit scale and shift of the predicted disparity to the true one by least squares (MiDaS).
-
-    The aligned disparity is at least 1 / max_depth.
-    """
-    disparity = 1 / np.maximum(predicted, 1e-9)
-    columns = np.stack([disparity, np.ones_like(disparity)], axis=1)
-    (scale, shift), *_ = np.linalg.lstsq(columns, 1 / true, rcond=None)
-    wanted = disparity if pixels is None else 1 / np.maximum(pixels, 1e-9)
-    return np.asarray(1 / np.maximum(scale * wanted + shift, 1 / max_depth))
-
-
-def align_robust(
-    predicted: Depth, true: Depth, max_depth: float, pixels: Depth | None = None
-) -> Depth:
-    """
-    Match median and mean absolute deviation of the predicted disparity to the true one.
-
-    The aligned disparity is at least 1 / max_depth. A prediction without any relief becomes the
-    median of the truth.
     """
     disparity, wanted = 1 / np.maximum(predicted, 1e-9), 1 / true
-    middle, target = np.median(disparity), np.median(wanted)
-    deviation = np.mean(np.abs(disparity - middle))
-    scale = np.mean(np.abs(wanted - target)) / deviation if deviation > 1e-9 else 0.0
-    if pixels is not None:
-        disparity = 1 / np.maximum(pixels, 1e-9)
-    return np.asarray(1 / np.maximum((disparity - middle) * scale + target, 1 / max_depth))
+    if align == 'none':
+        return 1.0, 0.0
+    if align == 'median':
+        return max(float(np.median(predicted)), 1e-9) / float(np.median(true)), 0.0
+    if align == 'ratio':
+        return 1 / float(np.median(true * disparity)), 0.0
+    if align == 'lstsq':
+        columns = np.stack([disparity, np.ones_like(disparity)], axis=1)
+        (scale, shift), *_ = np.linalg.lstsq(columns, wanted, rcond=None)
+        return float(scale), float(shift)
+    middle, target = float(np.median(disparity)), float(np.median(wanted))
+    deviation = float(np.mean(np.abs(disparity - middle)))
+    scale = float(np.mean(np.abs(wanted - target))) / deviation if deviation > 1e-9 else 0.0
+    return scale, target - scale * middle
 
 
 def aligned(
@@ -187,17 +172,10 @@ def aligned(
 
     If ``pixels``, of any shape, are given, they are what is aligned, by the fit of the others.
     """
-    if protocol.align == 'median':
-        found = align_median(predicted, true, pixels)
-    elif protocol.align == 'ratio':
-        found = align_ratio(predicted, true, pixels)
-    elif protocol.align == 'lstsq':
-        found = align_lstsq(predicted, true, protocol.max_depth, pixels)
-    elif protocol.align == 'robust':
-        found = align_robust(predicted, true, protocol.max_depth, pixels)
-    else:
-        found = predicted if pixels is None else pixels
-    return np.clip(found, protocol.min_depth, protocol.max_depth)
+    scale, shift = disparity_fit(predicted, true, protocol.align)
+    disparity = 1 / np.maximum(predicted if pixels is None else pixels, 1e-9)
+    depth = 1 / np.maximum(scale * disparity + shift, 1 / protocol.max_depth)
+    return np.clip(depth, protocol.min_depth, protocol.max_depth)
 
 
 def aligned_image(predicted: Depth, true: Depth, protocol: Protocol) -> Depth:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mono_depth_ros.errors import ConfigError, ShapeError
 from mono_depth_ros.metrics import (
-    align_lstsq,
-    align_robust,
+    aligned,
     constant_baseline,
     crop_mask,
     depth_metrics,
@@ -86,26 +85,27 @@ def test_median_alignment_forgives_any_one_factor(factor):
     assert scores['scale'] == pytest.approx(1 / factor)
 
 
-@pytest.mark.parametrize('align', [align_lstsq, align_robust])
+@pytest.mark.parametrize('align', ['lstsq', 'robust'])
 @given(scale=st.floats(0.2, 5.0), shift=st.floats(0.0, 0.5))
 def test_disparity_alignments_forgive_scale_and_shift(align, scale, shift):
     true = np.linspace(1, 4, 50)
     predicted = 1 / (scale / true + shift)
 
-    np.testing.assert_allclose(align(predicted, true, 10.0), true, rtol=1e-6)
+    np.testing.assert_allclose(aligned(predicted, true, Protocol(align)), true, rtol=1e-6)
 
 
 def test_least_squares_alignment_limits_far_disparity_to_the_cap():
     true = np.array([1.0, 2.0, 2.0, 1000.0])
     predicted = np.array([1.0, 2.0, 2.1, 4.0])
 
-    assert align_lstsq(predicted, true, 10.0).max() <= 10.0
+    found = aligned(predicted, true, Protocol('lstsq', max_depth=10.0))
+    assert found.max() <= 10.0
 
 
 def test_robust_alignment_of_a_flat_prediction_is_the_median():
     true = np.array([1.0, 2.0, 4.0])
 
-    np.testing.assert_allclose(align_robust(np.ones(3), true, 10.0), 2.0)
+    np.testing.assert_allclose(aligned(np.ones(3), true, Protocol('robust')), 2.0)
 
 
 def test_the_crops_are_those_of_the_benchmarks():

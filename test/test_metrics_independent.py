@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 
-from mono_depth_ros.metrics import ALIGNMENTS, crop_mask, Protocol, score_image
+from mono_depth_ros.metrics import aligned, ALIGNMENTS, crop_mask, Protocol, score_image
 import numpy as np
 import pytest
 
@@ -97,8 +97,6 @@ def test_every_metric_agrees_with_a_second_implementation(align, seed):
 
 def test_least_squares_is_the_best_scale_and_shift_in_disparity():
     optimize = pytest.importorskip('scipy.optimize', reason='scipy is not installed')
-    from mono_depth_ros.metrics import align_lstsq
-
     dice = np.random.default_rng(0)
     true = dice.uniform(0.5, 6.0, 300)
     predicted = true * np.exp(dice.normal(0.1, 0.2, 300))
@@ -108,7 +106,8 @@ def test_least_squares_is_the_best_scale_and_shift_in_disparity():
     ).x
 
     expected = 1 / np.maximum(found[0] / predicted + found[1], 1 / CAP)
-    np.testing.assert_allclose(align_lstsq(predicted, true, CAP), expected, rtol=1e-5)
+    fitted = aligned(predicted, true, Protocol('lstsq', max_depth=CAP))
+    np.testing.assert_allclose(fitted, expected, rtol=1e-5)
 
 
 def test_the_median_of_the_ratios_fits_most_pixels_where_the_medians_do_not():
