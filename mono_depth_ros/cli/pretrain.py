@@ -86,10 +86,10 @@ def pretrain(
     device = choose_device(device)
     processes = int(os.environ.get('WORLD_SIZE', '1'))
     main = os.environ.get('RANK', '0') == '0'
+    check_domains(settings, pool, recorded)
     if render:
-        # Rendering takes hours: what is wrong is said before.
+        # That takes hours: what is wrong is said before.
         open_run(settings, SamplePool(pool, ()), output)
-        check_domains(settings, pool, recorded)
         make_folder(pool)
     if not render_only:
         make_folder(output)

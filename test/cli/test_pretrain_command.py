@@ -326,14 +326,15 @@ def test_depth_that_the_network_does_not_reach_is_warned_of(
     assert '100 % of the labels of kitchen lie beyond max_depth, 1.5 m' in ' '.join(errors.split())
 
 
+@pytest.mark.parametrize('option', ['--render-only', '--no-render'])
 def test_a_name_is_not_taken_for_another_recording(
-    run, tmp_path, settings, recording, no_rendering
+    run, tmp_path, settings, recording, no_rendering, option
 ):
     own = settings(domains=['kitchen'])
-    command = ('pretrain', '--output', tmp_path / 'run', '--config', own, '--render-only')
-    assert run(*command, '--data', f'kitchen={recording}')[0] == 0
+    command = ('pretrain', '--output', tmp_path / 'run', '--config', own)
+    assert run(*command, '--data', f'kitchen={recording}', '--render-only')[0] == 0
 
-    status, _, errors = run(*command, '--data', 'kitchen=/data/other')
+    status, _, errors = run(*command, '--data', 'kitchen=/data/other', option)
 
     assert status == 1
     assert f'has kitchen of {recording}, not of /data/other' in errors
