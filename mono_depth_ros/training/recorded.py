@@ -92,8 +92,9 @@ def dataset_of(root: Path, domain: str) -> str:
 
 
 def _description(root: Path, domain: str) -> dict[str, Any]:
+    """Return what is known of the shards of a domain; nothing if there are none."""
     path = root / f'{domain}.json'
-    if not path.exists():
+    if not path.exists() or not any(root.glob(f'{domain}-??????')):
         return {}
     try:
         values = json.loads(path.read_text())

@@ -140,6 +140,16 @@ def test_a_name_is_of_one_dataset_even_if_its_import_was_interrupted(tmp_path):
         again('/data/b')
 
 
+def test_an_import_that_copied_nothing_does_not_take_the_name(tmp_path):
+    with pytest.raises(DatasetError, match='fewer than two images'):
+        import_frames(tmp_path, 'own', Frames([frame()]), sizes=SIZES, dataset='/data/a')
+    two = Frames([frame(0), frame(1)])
+
+    import_frames(tmp_path, 'own', two, sizes=SIZES[:1], dataset='/data/b')
+
+    assert dataset_of(tmp_path, 'own') == '/data/b'
+
+
 def test_an_import_that_was_interrupted_does_not_go_on_in_another_size(tmp_path):
     source = Frames([frame(number) for number in range(60)])
     import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25)
