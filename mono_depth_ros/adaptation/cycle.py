@@ -41,12 +41,13 @@ from mono_depth_ros.adaptation.session import (
     anchor_to_floor,
     choose_recipe,
     Report,
+    split_frames,
 )
 from mono_depth_ros.adaptation.shipped import source_network, source_samples
 from mono_depth_ros.adaptation.target_frame import read_frames, TargetFrame
 from mono_depth_ros.adaptation.verdict import Verdict
 from mono_depth_ros.engine.store import Version, VersionStore
-from mono_depth_ros.errors import ModelError, MonoDepthError, StoreInUseError
+from mono_depth_ros.errors import DatasetError, ModelError, MonoDepthError, StoreInUseError
 from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.model.onnx_export import export_onnx
@@ -217,7 +218,10 @@ class Cycle:
         wanted = self.job.cycle.min_frames
         if len(frames) < wanted:
             raise _Skip(f'{len(frames)} images collected, {wanted} are needed')
-        held_out = sum(frame.held_out for frame in frames)
+        try:
+            held_out = len(split_frames(frames)[1])
+        except DatasetError as error:
+            raise _Skip(str(error)) from error
         if held_out < MIN_HELD_OUT:
             raise _Skip(f'{held_out} images are held out for the gate, it needs {MIN_HELD_OUT}')
         return frames

@@ -139,14 +139,30 @@ def test_there_may_be_nothing_to_do(job, change, reason):
     assert not store_of(job).versions()
 
 
-def test_frames_without_a_held_out_one_are_not_enough(job, tmp_path, frames):
+def test_a_cycle_takes_held_out_images_where_the_buffer_took_none(job, tmp_path, frames):
     for frame in frames:
-        write_frame(tmp_path / 'frames', frame)
+        write_frame(tmp_path / 'frames', replace(frame, held_out=False))
 
     outcome = run_cycle(replace(job, frames=str(tmp_path / 'frames')))
 
-    assert outcome.state == 'SKIPPED'
-    assert '0 images are held out' in outcome.reason
+    assert outcome.details['steps'] == 2, outcome.reason
+
+
+@pytest.mark.parametrize(
+    ('number', 'reason'),
+    [
+        (8, '3 images are held out for the gate, it needs 4'),
+        (2, '2 images to train on and 0 held out: both are needed'),
+    ],
+)
+def test_too_few_images_to_hold_some_out_are_not_enough(job, tmp_path, frames, number, reason):
+    for frame in frames[:number]:
+        write_frame(tmp_path / 'frames', replace(frame, held_out=False))
+    few = replace(SMALL, min_frames=2)
+
+    outcome = run_cycle(replace(job, frames=str(tmp_path / 'frames'), cycle=few))
+
+    assert (outcome.state, outcome.reason) == ('SKIPPED', reason)
 
 
 @pytest.mark.parametrize('measured', [0, 5])
