@@ -160,16 +160,15 @@ class EngineSlot:
         self, size: tuple[int, int] | None, answer: Future | None, loaded: LoadFuture
     ) -> None:
         """Use the engine that was loaded, between two images; keep the old one if it failed."""
-        error: BaseException | None
-        if loaded.cancelled() or self._closed:
-            error = EngineError('the node was cleaned up while the engine was loading')
-        else:
-            error = loaded.exception()
+        if self._closed:
+            # The service is gone, and who asked sees that: an answer has no way back.
+            return
+        error = loaded.exception()
         if error is None:
             self._tell_passed_over()
             self._use(loaded.result())
             self._build_missing_plan()
-        elif not self._closed:
+        else:
             self._refused_size = size
             self._logger.error(f'the engine in use stays: {error}')
         if answer is not None:
