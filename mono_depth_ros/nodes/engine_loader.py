@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 import threading
 
@@ -131,12 +132,17 @@ class EngineLoader:
         return self.missing is not None and self.plans.start(self.missing, on_done)
 
     def load_again(
-        self, image_size: tuple[int, int] | None, on_done: Callable[[Future[DepthEstimator]], None]
+        self,
+        image_size: tuple[int, int] | None,
+        on_done: Callable[[Future[DepthEstimator]], None],
+        *,
+        beside: bool,
     ) -> bool:
         """
         Start loading what was loaded last, for images of another size or with a plan.
 
-        ``on_done`` is called in the background thread with the outcome.
+        ``on_done`` is called in the background thread with the outcome. ``beside`` says that
+        images are answered meanwhile, and come first.
 
         Returns
         -------
@@ -144,7 +150,11 @@ class EngineLoader:
             False, and nothing started, if an engine is being loaded already.
 
         """
-        return self._start(lambda: self.load(image_size, candidate=self._candidate), on_done)
+
+        def load() -> DepthEstimator:
+            return self.load(image_size, candidate=self._candidate)
+
+        return self._start(load, on_done, beside=beside)
 
     def reload(
         self,
@@ -174,18 +184,20 @@ class EngineLoader:
             model = resolve_model(self.config.model, store, candidate=True)
             return self._load(model, image_size, on_missing_plan)
 
-        return self._start(load, on_done)
+        return self._start(load, on_done, beside=True)
 
     def _start(
         self,
         load: Callable[[], DepthEstimator],
         on_done: Callable[[Future[DepthEstimator]], None],
+        *,
+        beside: bool,
     ) -> bool:
         if self.busy:
             return False
 
         def run() -> DepthEstimator:
-            with beside_images():
+            with beside_images() if beside else nullcontext():
                 return load()
 
         self._running = self._thread.submit(run)

@@ -106,7 +106,8 @@ class EngineSlot:
         """
         size = rgb.shape[:2]
         if not (self._loader.size_fits(self.estimator, size) or size == self._refused_size):
-            self._loader.load_again(size, partial(self._swap_soon, size, None))
+            # Every image waits for this engine: there is none to give way to.
+            self._loader.load_again(size, partial(self._swap_soon, size, None), beside=False)
             raise ImageError(f'loading the engine for images of {size[1]}x{size[0]} px')
         started = time.perf_counter()
         try:
@@ -251,7 +252,8 @@ class EngineSlot:
         if problem:
             self._logger.warning(f'the engine in use stays: {problem}')
         else:
-            self._loader.load_again(self._image_size(), partial(self._swap_soon, None, None))
+            on_done = partial(self._swap_soon, None, None)
+            self._loader.load_again(self._image_size(), on_done, beside=True)
 
     # The service, and what diagnostics show.
 

@@ -4,7 +4,11 @@
 
 import threading
 
+from mono_depth_ros.camera import camera_from_fov
 from mono_depth_ros.config import EngineConfig
+from mono_depth_ros.engine.beside import is_beside_images
+from mono_depth_ros.errors import ImageError
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
@@ -49,19 +53,27 @@ def owner(listener, red_network):
     made.node.destroy_node()
 
 
+class Gate(threading.Event):
+    """Engines are loaded while it is set; ``beside`` says which gave way to images."""
+
+    def __init__(self):
+        super().__init__()
+        self.beside = []
+
+
 @pytest.fixture
 def gate(monkeypatch):
-    """Return an event: engines are loaded while it is set."""
-    real, opened = engine_loader.load_estimator, threading.Event()
+    real, gate = engine_loader.load_estimator, Gate()
 
     def load(*arguments, **options):
-        assert opened.wait(60)
+        gate.beside.append(is_beside_images())
+        assert gate.wait(60)
         return real(*arguments, **options)
 
     monkeypatch.setattr(engine_loader, 'load_estimator', load)
-    opened.set()
-    yield opened
-    opened.set()
+    gate.set()
+    yield gate
+    gate.set()
 
 
 def test_a_node_that_is_cleaned_up_while_it_loads_can_be_configured_again(owner, gate):
@@ -81,3 +93,19 @@ def test_a_node_that_is_cleaned_up_while_it_loads_can_be_configured_again(owner,
     assert answer.result().success, answer.result().message
     assert not lost.done()
     again.close()
+
+
+def test_only_what_images_are_answered_beside_gives_way_to_them(owner, gate):
+    slot = owner.make_slot()
+    tall = np.zeros((512, 128, 3), np.uint8)
+
+    with pytest.raises(ImageError, match='loading the engine for images of 128x512 px'):
+        slot.infer(tall, camera_from_fov(128, 512, 60.0))
+    assert owner.spin_until(lambda: not slot._loader.busy)
+    slot._on_plan('')  # it is built
+    assert owner.spin_until(lambda: not slot._loader.busy)
+    answer = owner.ask_to_reload()
+    assert owner.spin_until(answer.done)
+
+    assert gate.beside == [False, False, True, True]
+    slot.close()
