@@ -154,7 +154,7 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(run, tmp_path, p
     run('pretrain', '--output', tmp_path / 'whole', *common)
 
     dead = subprocess.run(
-        [sys.executable, '-c', script], env=ENVIRONMENT, capture_output=True, timeout=120
+        [sys.executable, '-c', script], env=ENVIRONMENT, capture_output=True, timeout=300
     )
     state = load_training_state(tmp_path / 'killed' / 'training.pt')
     status, said, _ = run(*killed)
@@ -175,7 +175,7 @@ def in_two_processes(*arguments):
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -425,7 +425,7 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
