@@ -9,7 +9,7 @@ import sys
 import threading
 
 from mono_depth_ros.engine import openvino_compile
-from mono_depth_ros.engine.beside import beside_images, give_way, has_run
+from mono_depth_ros.engine.beside import beside_images, give_way, has_run, LOWEST_PRIORITY
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.model.registry import resolve_model
 import pytest
@@ -18,38 +18,54 @@ pytestmark = pytest.mark.skipif(
     not Path('/proc/self/schedstat').is_file(), reason='needs schedstat of Linux'
 )
 
-# Loads engines one after the other, the last one beside images. Runs that one, and prints how long
-# its threads of this priority ran, and how long those of lower ones [ms] (proc(5), schedstat).
+needs_a_lower_priority = pytest.mark.skipif(
+    os.getpriority(os.PRIO_PROCESS, 0) >= LOWEST_PRIORITY,
+    reason='runs at the lowest priority: nothing could give way',
+)
+
+# Loads engines one after the other, the last one beside images. Runs that one, and prints how
+# often threads of a lower priority had a turn meanwhile (proc(5), schedstat). How long those are
+# would say nothing: on a busy machine others do their work. Threads that live on without a turn
+# are no harm: those of OpenVINO that have read what was compiled never run again.
 LOADS = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 import numpy as np
 from mono_depth_ros.engine.beside import beside_images
 from mono_depth_ros.engine.select import load_engine
 
-def threads():
+mine = os.getpriority(os.PRIO_PROCESS, 0)
+
+def turns_of_lower_threads():
     found = {}
     for task in Path('/proc/self/task').iterdir():
-        niceness = os.getpriority(os.PRIO_PROCESS, int(task.name))
-        found[task.name] = niceness, int((task / 'schedstat').read_text().split()[0]) / 1e6
+        try:
+            if os.getpriority(os.PRIO_PROCESS, int(task.name)) > mine:
+                found[task.name] = int((task / 'schedstat').read_text().split()[2])
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has just ended
     return found
 
-mine = os.getpriority(os.PRIO_PROCESS, 0)
+def turns_at_rest():
+    # A thread that was woken has its turn within this time, however busy the machine is.
+    turns = None
+    while turns != (turns := turns_of_lower_threads()):
+        time.sleep(0.5)
+    return turns
+
 path, *before, backend = sys.argv[1:]
 engines = [load_engine(path, name, threads=2) for name in before]
 with beside_images():
     engine = load_engine(path, backend, threads=2)
 image = np.random.default_rng(0).integers(0, 256, (*engine.input_size, 3), np.uint8)
-begun = threads()
+begun = turns_at_rest()
 for _ in range(30):
     engine.infer(image)
-used = {True: 0.0, False: 0.0}
-for name, (niceness, ran) in threads().items():
-    used[niceness > mine] += ran - begun.get(name, (0, 0.0))[1]
-print(used[False], used[True])
+print(sum(turns - begun.get(name, 0) for name, turns in turns_at_rest().items()))
 """
 
 
+@needs_a_lower_priority
 @pytest.mark.parametrize(
     'backends', ['openvino openvino', 'onnxruntime openvino', 'onnxruntime onnxruntime']
 )
@@ -61,10 +77,10 @@ def test_what_was_loaded_with_low_priority_does_not_run_with_it(backends):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
 
     assert done.returncode == 0, done.stderr
-    ordinary, lower = map(float, done.stdout.split())
-    assert lower < 0.005 * ordinary
+    assert int(done.stdout) == 0
 
 
+@needs_a_lower_priority
 def test_reading_and_trying_give_way_and_the_compiler_s_second_chance_does_not(
     write_tiny, monkeypatch
 ):
