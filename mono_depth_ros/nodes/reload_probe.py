@@ -70,7 +70,7 @@ class ReloadProbe(Node):
         self, store: VersionStore, camera: PinholeCamera, rate: float, backend: str
     ) -> None:
         super().__init__('reload_probe')
-        self.store, self.camera = store, camera
+        self.store, self.camera, self.rate = store, camera, rate
         self.versions = store.versions()
         self._images = smooth_noise(IMAGES, camera)
         self._depths = {
@@ -148,23 +148,34 @@ class ReloadProbe(Node):
         self.in_use = version.name
         return time.monotonic() - started
 
+    def _play(self, seconds: float) -> list[Sent]:
+        """Play for so long [s]; return the images of that time, whose answers may come later."""
+        first = len(self.sent)
+        self.spin_until(lambda: False, seconds)
+        return list(self.sent.values())[first:]
+
     def measure(self, reloads: int, pause_s: float) -> dict[str, Any]:
-        """Reload so many times, and return what happened to the images meanwhile."""
+        """
+        Reload so many times, and return what happened to the images meanwhile.
+
+        A machine that is held up loses images without the node: ``never sent`` counts the ticks
+        of this camera that did not come, ``stolen`` is the share of CPU time that the host of a
+        virtual machine took, and images are also counted before and after the reloads.
+        """
         if not self.spin_until(self._answered, START_LIMIT_S):
             raise RuntimeError('the depth node does not answer')
         self.spin_until(lambda: False, END_S)
-        first = len(self.sent)
-        self.spin_until(lambda: False, IDLE_S)
-        idle = first, len(self.sent)
-        first, started, took = len(self.sent), time.monotonic(), []
+        before = self._play(IDLE_S)
+        first, cpu, started, took = len(self.sent), cpu_times(), time.monotonic(), []
         for number in range(reloads):
             took.append(self.reload(self.versions[(number + 1) % len(self.versions)]))
             self.spin_until(lambda: False, pause_s)
         measured = list(self.sent.values())[first:]
-        seconds = time.monotonic() - started
+        seconds, stolen = time.monotonic() - started, share_stolen(cpu, cpu_times())
+        self.spin_until(lambda: False, END_S)
+        after = self._play(IDLE_S)
         self.spin_until(lambda: False, END_S)
         lost = [not sent.version for sent in measured]
-        before = [not sent.version for sent in list(self.sent.values())[slice(*idle)]]
         return {
             'reloads': reloads,
             'seconds': seconds,
@@ -173,9 +184,12 @@ class ReloadProbe(Node):
                 'max': float(np.max(took)),
             },
             'sent': len(measured),
+            'never sent': max(0, round(seconds * self.rate) - len(measured)),
             'lost': sum(lost),
             'lost in a row': longest_run(lost),
-            'lost without reloads': sum(before) / max(len(before), 1),
+            'lost without reloads': share_lost(before),
+            'lost without reloads afterwards': share_lost(after),
+            'stolen': stolen,
             'bit for bit': self.exact,
             'of neither network': self.wrong,
             'of the other network after a swap': sum(
@@ -214,6 +228,29 @@ def longest_run(flags: list[bool]) -> int:
         run = run + 1 if flag else 0
         longest = max(longest, run)
     return longest
+
+
+def share_lost(images: list[Sent]) -> float:
+    """Return the share of images without an answer."""
+    return sum(not sent.version for sent in images) / max(len(images), 1)
+
+
+def cpu_times(path: Path = Path('/proc/stat')) -> list[int] | None:
+    """Return the times of all CPUs since boot, user to steal (proc(5)); None if unknown."""
+    try:
+        name, *times = path.read_text().splitlines()[0].split()
+    except (OSError, IndexError):
+        return None
+    # What follows, of guests, is in user and nice already.
+    return [int(value) for value in times[:8]] if name == 'cpu' and len(times) >= 8 else None
+
+
+def share_stolen(before: list[int] | None, after: list[int] | None) -> float | None:
+    """Return the share of CPU time between two `cpu_times` that the host took; None if unknown."""
+    if before is None or after is None:
+        return None
+    spent = [b - a for a, b in zip(before, after, strict=True)]
+    return spent[-1] / max(sum(spent), 1)
 
 
 def main() -> int:
