@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mono_depth_ros.config import Config, setting
-from mono_depth_ros.errors import ConfigError
 
 MODES = ('auto', 'none', 'bn', 'replay', 'paper', 'lean', 'consistency')
 DEVICES = ('auto', 'cpu', 'cuda')
@@ -96,7 +95,9 @@ class AdapterConfig(Config):
     max_skipped: int = setting(
         20, 'Updates in a row without a finite loss after which a cycle fails', minimum=1
     )
-    seed: int = setting(0, 'Seed of order, augmentation and discriminators', minimum=0)
+    seed: int = setting(
+        0, 'Seed of order, augmentation and discriminators', minimum=0, maximum=2**31 - 1
+    )
     device: str = setting(
         'auto', 'Where to adapt; auto takes a GPU if there is one', one_of=DEVICES
     )
@@ -182,9 +183,5 @@ class CycleConfig(Config):
         0.0,
         'Height of the camera over the floor [m], which anchors the scale; 0 is unknown',
         minimum=0.0,
+        maximum=100.0,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.camera_height > 100.0:
-            raise ConfigError(f'camera_height is in metres, got {self.camera_height}')

@@ -69,7 +69,8 @@ def test_every_mode_has_a_recipe():
         (AdapterConfig, {'mode': 'magic'}, 'mode must be one of'),
         (BufferConfig, {'held_out': 0.9}, 'held_out must be at most 0.5'),
         (GateConfig, {'max_median_ratio': 0.5}, 'at least 1.0'),
-        (CycleConfig, {'camera_height': 300.0}, 'camera_height is in metres, got 300'),
+        (CycleConfig, {'camera_height': 300.0}, 'camera_height must be at most 100.0, got 300'),
+        (AdapterConfig, {'seed': 2**32}, 'seed must be at most 2147483647'),
     ],
 )
 def test_bad_settings_are_refused(kind, values, message):
