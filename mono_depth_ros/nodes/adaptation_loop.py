@@ -147,9 +147,9 @@ class AdaptationLoop:
             if outcome is not None:
                 self._on_outcome(outcome)
         elif self._waiting is not None and self._may_try_again():
-            self.hand_over.begin(self._waiting.version)
+            self._ask_again(self._waiting.version)
         elif self._depth_node_lags():
-            self.hand_over.begin()
+            self._ask_again()
         elif not self.refusal():
             reason = self.schedule.due(self.collector.statistics.drift()[0])
             if reason:
@@ -237,6 +237,14 @@ class AdaptationLoop:
         """Say whether it is time to ask the depth node again to try the version that waits."""
         self._ticks_left -= 1
         return self._ticks_left <= 0 and self.hand_over.ready
+
+    def _ask_again(self, version: str = '') -> None:
+        """Ask the depth node to look; where it runs what waits, only the store has to follow."""
+        runs = self.hand_over.running
+        if runs and runs == self.candidate and self.in_use.may_follow(runs):
+            self._on_reply(Reply(True, f'using {runs}'))
+        else:
+            self.hand_over.begin(version)
 
     def _depth_node_lags(self) -> bool:
         """Say, once, that the depth node has run another network than the store for a while."""

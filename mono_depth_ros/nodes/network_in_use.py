@@ -87,7 +87,8 @@ class NetworkInUse:
         """
         Put a version in use that the depth node runs, and let one wait that it could not try.
 
-        What is no good the depth node has marked in the store, whether its answer came or not.
+        One that it runs waits too, where the store cannot be written now. What is no good the
+        depth node has marked in the store, whether its answer came or not.
         """
         name = outcome.version
         runs = bool(reply.accepted) and name in reply.message
@@ -100,7 +101,12 @@ class NetworkInUse:
         except StoreError as error:
             # The depth node may have watched it for a moment, and withdrawn it.
             bad = self._why_bad(name)
-            state, reason = (ROLLED_BACK, bad) if bad else (FAILED, str(error))
+            if bad:
+                state, reason = ROLLED_BACK, bad
+            elif runs and self.may_follow(name):
+                state, reason = ADDED, f'the depth node runs it, the store has to follow: {error}'
+            else:
+                state, reason = FAILED, str(error)
             return replace(outcome, state=state, reason=reason, stage='promote')
         gate = outcome.reason.removesuffix('; it waits to be tried')
         if runs:
@@ -115,6 +121,14 @@ class NetworkInUse:
         else:
             state, reason = SKIPPED, f'{gate}; another network was chosen before it was tried'
         return replace(outcome, state=state, reason=reason, stage='hand over')
+
+    def may_follow(self, name: str) -> bool:
+        """Say whether the store may follow a depth node that runs a version, maybe not now."""
+        try:
+            waits = self.store.waiting_name() == name and not self.store.damaged_candidate()
+            return waits or self.store.current_name() == name
+        except StoreError:
+            return True
 
     def roll_back(self, reason: str) -> Version | None:
         """Go back to the network in use before; see `VersionStore.rollback`."""

@@ -229,6 +229,82 @@ def test_a_version_is_not_handed_over_while_there_is_no_depth_node(loop, tmp_pat
     assert loop.in_use.version == version
 
 
+def test_what_the_depth_node_runs_is_promoted_once_the_disk_has_room(loop, tmp_path, monkeypatch):
+    version = add_version(loop, tmp_path)
+
+    def full(*arguments, **options):
+        raise StoreError('cannot promote a version: the disk is full')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.in_use.store, 'promote', full)
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        loop.hand_over.running = version
+        for _ in range(50):
+            loop.tick()
+        waiting = loop.outcome.state, loop.candidate, loop.outcome.reason
+
+    for _ in range(100):
+        loop.tick()
+
+    assert waiting[:2] == (ADDED, version)
+    assert waiting[2].endswith(
+        'the store has to follow: cannot promote a version: the disk is full'
+    )
+    assert loop.outcome.state == 'PROMOTED'
+    assert loop.in_use.version == version == loop.in_use.store.current_name()
+    assert (loop.candidate, loop.schedule.rejections) == ('', 0)
+    assert loop.hand_over.begun == [version]  # a network that runs is not loaded again
+
+
+def test_what_a_person_chose_before_the_disk_had_room_stays(loop, tmp_path, monkeypatch):
+    first, second = (add_version(loop, tmp_path, number) for number in range(2))
+
+    def full(*arguments, **options):
+        raise StoreError('cannot promote a version: the disk is full')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.in_use.store, 'promote', full)
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=second))
+        loop.hand_over.running = second
+    loop.in_use.store.promote(first)
+    loop.hand_over.reply = Reply(True, f'using {first}')
+
+    for _ in range(100):
+        loop.tick()
+
+    assert (loop.outcome.state, loop.candidate) == ('SKIPPED', '')
+    assert loop.in_use.version == first == loop.in_use.store.current_name()
+
+
+def test_what_is_damaged_before_it_was_promoted_is_not_waited_for(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    loop.in_use.store.find(version).onnx_path.write_bytes(b'damaged')
+
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+
+    assert (loop.outcome.state, loop.candidate) == (FAILED, '')
+    assert 'has a damaged model.onnx' in loop.outcome.reason
+
+
+def test_what_was_taken_back_before_it_was_promoted_is_not(loop, tmp_path, monkeypatch):
+    version = add_version(loop, tmp_path)
+
+    def full(*arguments, **options):
+        raise StoreError('cannot promote a version: the disk is full')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.in_use.store, 'promote', full)
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    loop.in_use.store.withdraw(version, 'depth jumps')
+    loop.hand_over.reply = Reply(True, 'using indoor 1500')
+
+    for _ in range(100):
+        loop.tick()
+
+    assert (loop.outcome.state, loop.candidate) == ('REJECTED', '')
+    assert loop.in_use.store.current_name() is None
+
+
 def test_a_version_that_waits_is_not_promoted_once_a_person_has_chosen(loop, tmp_path):
     first = add_version(loop, tmp_path)
     end_cycle(loop, Outcome(ADDED, 'all checks passed', version=first))
