@@ -9,19 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 import os
+import threading
 from typing import TypeVar
 
 Result = TypeVar('Result')
 
 LOWEST_PRIORITY = 19
-_beside: ContextVar[bool] = ContextVar('beside', default=False)
+_beside: ContextVar[threading.Event | None] = ContextVar('beside', default=None)
 _have_run: set[str] = set()
 
 
 @contextmanager
-def beside_images() -> Iterator[None]:
-    """Load engines, in this thread and block, so that another thread can go on with images."""
-    token = _beside.set(True)
+def beside_images(given_up: threading.Event | None = None) -> Iterator[None]:
+    """
+    Load engines, in this thread and block, so that another thread can go on with images.
+
+    ``given_up`` says, once it is set, that nobody waits for them any more.
+    """
+    token = _beside.set(given_up or threading.Event())
     try:
         yield
     finally:
@@ -30,7 +35,13 @@ def beside_images() -> Iterator[None]:
 
 def is_beside_images() -> bool:
     """Say whether this is inside of `beside_images`."""
-    return _beside.get()
+    return _beside.get() is not None
+
+
+def is_given_up() -> bool:
+    """Say whether nobody waits any more for what is loaded inside of `beside_images`."""
+    given_up = _beside.get()
+    return given_up is not None and given_up.is_set()
 
 
 def has_run(backend: str) -> None:

@@ -17,16 +17,19 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
-from mono_depth_ros.engine.beside import is_beside_images
-from mono_depth_ros.errors import EngineError
+from mono_depth_ros.engine.beside import is_beside_images, is_given_up
+from mono_depth_ros.errors import EngineError, MonoDepthError
 
 logger = logging.getLogger(__name__)
 
 # How long the compiler may take on what the images leave over of one core, and after that at
 # ordinary priority [s].
 IDLE_LIMIT_S, LIMIT_S = 30.0, 120.0
+# How often it is asked whether anybody waits for it still [s].
+POLL_S = 0.2
 
 
 def compile_elsewhere(path: Path, shapes: dict[str, list[int]], options: dict[str, str]) -> bytes:
@@ -42,6 +45,8 @@ def compile_elsewhere(path: Path, shapes: dict[str, list[int]], options: dict[st
     ------
     EngineError
         If the compiler crashes, which it would do here as well.
+    MonoDepthError
+        If nobody waits for it any more.
 
     """
     if not is_beside_images():
@@ -81,11 +86,29 @@ def _run_compiler(job: bytes, limit_s: float, *, idle: bool) -> subprocess.Compl
             if idle and hasattr(os, 'SCHED_IDLE'):
                 os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
                 os.sched_setaffinity(child.pid, {max(os.sched_getaffinity(0))})
-            output, problem = child.communicate(job, limit_s)
+            output, problem = _communicate(child, job, limit_s)
         except BaseException:
             child.kill()
             raise
     return subprocess.CompletedProcess(command, child.returncode, output, problem)
+
+
+def _communicate(
+    child: subprocess.Popen[bytes], job: bytes, limit_s: float
+) -> tuple[bytes, bytes]:
+    """Wait for the child, as long as anybody waits for it."""
+    until = time.monotonic() + limit_s
+    question: bytes | None = job
+    while True:
+        left_s = until - time.monotonic()
+        try:
+            return child.communicate(question, max(min(left_s, POLL_S), 0.0))
+        except subprocess.TimeoutExpired as error:
+            if is_given_up():
+                raise MonoDepthError('nobody waits for this network any more') from error
+            if left_s <= POLL_S:
+                raise subprocess.TimeoutExpired(child.args, limit_s) from error
+        question = None  # it has it
 
 
 def main() -> int:

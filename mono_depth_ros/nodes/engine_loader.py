@@ -53,6 +53,7 @@ class EngineLoader:
         self._fixed_size = parse_input_size(config.input_size)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='engine_loader')
         self._running: Future[DepthEstimator] | None = None
+        self._closed = threading.Event()
         self._candidate = False
         self._refused: dict[str, str] = {}
         self.missing: PlanMissingError | None = None
@@ -197,7 +198,7 @@ class EngineLoader:
             return False
 
         def run() -> DepthEstimator:
-            with beside_images() if beside else nullcontext():
+            with beside_images(self._closed) if beside else nullcontext():
                 return load()
 
         self._running = self._thread.submit(run)
@@ -240,7 +241,8 @@ class EngineLoader:
         return estimator.engine.input_size == wanted
 
     def close(self) -> None:
-        """End the background thread; an engine still being loaded is closed when it is done."""
+        """End the background thread, and what is loaded there as soon as it can be ended."""
+        self._closed.set()
         self.plans.close()
         if self._running is not None:
             self._running.cancel()

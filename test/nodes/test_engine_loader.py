@@ -5,6 +5,7 @@
 from concurrent.futures import Future
 import errno
 import os
+import time
 
 from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine import durable
@@ -163,3 +164,26 @@ def test_where_the_store_cannot_be_written_a_refusal_is_remembered(loader, store
 
     assert estimator.model.version == store.find(1).name
     assert store.find(candidate).bad == ''
+
+
+def test_a_compiler_that_nobody_waits_for_is_ended(store, red_network, tmp_path, monkeypatch):
+    pytest.importorskip('openvino', reason='openvino is not installed')
+    from mono_depth_ros.engine import openvino_compile
+
+    begun = tmp_path / 'begun'
+    (tmp_path / 'never_ends.py').write_text(
+        f'import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(600)'
+    )
+    monkeypatch.setattr(openvino_compile, '__name__', 'never_ends')
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    loader = EngineLoader(EngineConfig(model=str(red_network), store=str(store.root)))
+    done = Future()
+    assert loader.reload(None, done.set_result, build=False)
+    until = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+
+    loader.close()
+
+    with pytest.raises(MonoDepthError, match='nobody waits for this network any more'):
+        done.result(15).result()
