@@ -236,8 +236,6 @@ def settings_of(comparison: Comparison, model: str, images: str) -> dict[str, An
         'images': images,
         'frames': {anchor: len(frames) for anchor, frames in comparison.target.items()},
         'labelled': len(comparison.labelled),
-        'adapter': {
-            k: v for k, v in asdict(comparison.config).items() if k not in ('mode', 'seed')
-        },
+        'adapter': adapter,
         'recipes': {mode: asdict(recipe) for mode, recipe in RECIPES.items()},
     }

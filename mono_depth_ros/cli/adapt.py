@@ -20,7 +20,7 @@ from mono_depth_ros.adaptation.config import (
     GateConfig,
 )
 from mono_depth_ros.cli.adapt_compare import compare_modes, Plan, score_networks
-from mono_depth_ros.cli.console import console, progress_bar
+from mono_depth_ros.cli.console import COLOURS, console, progress_bar
 from mono_depth_ros.errors import ConfigError, DatasetError
 from rich.markup import escape
 from rich.table import Table
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mono_depth_ros.frames import Frame, FrameSource
 
 DEFAULTS = AdapterConfig()
-COLOURS = {'PROMOTED': 'green', 'ADDED': 'green', 'REJECTED': 'yellow', 'SKIPPED': 'yellow'}
 
 
 def option(name: str, flag: str = '') -> Any:
@@ -125,14 +124,17 @@ def adapt(
     )
     source = open_recording(images, remap or [], static_transforms)
     target, labelled = read_recording(source, first, score_last, fov)
+    sensed = has_range_sensor(source)
     if compare:
-        named = [choose_anchor(name, camera_height, target) for name in anchor.split(',')]
+        named = [
+            choose_anchor(name, camera_height, target, sensed=sensed) for name in anchor.split(',')
+        ]
         anchors = [name for name in dict.fromkeys(named) if name != 'none']
         plan = Plan(images, model, anchors, camera_height, seeds, few or seeds, runs, plot)
         report = compare_modes(config, plan, target, labelled)
         tell_references(source)
     else:
-        anchor = choose_anchor(anchor, camera_height, target)
+        anchor = choose_anchor(anchor, camera_height, target, sensed=sensed)
         console.print(f'anchor: {anchor}')
         report = adapt_once(config, model, store, target, labelled, anchor, camera_height)
     if json_path is not None:
@@ -211,8 +213,21 @@ def with_camera(frame: Frame, fov: float) -> Frame:
     return replace(frame, camera=camera_from_fov(width, height, fov))
 
 
-def choose_anchor(anchor: str, camera_height: float, frames: Iterable[Frame]) -> str:
-    """Return what ``auto`` means for these frames."""
+def has_range_sensor(source: FrameSource) -> bool:
+    """Say whether frames of a recording may have points: only those of a bag do."""
+    from mono_depth_ros.references import DEPTH_TOPIC, POINTS_TOPIC
+
+    return not {POINTS_TOPIC, DEPTH_TOPIC}.isdisjoint(getattr(source, 'topics', ()))
+
+
+def choose_anchor(
+    anchor: str, camera_height: float, frames: Iterable[Frame], *, sensed: bool = True
+) -> str:
+    """
+    Return what ``auto`` means for these frames.
+
+    Where they are not ``sensed``, none has points, and the first pose is enough.
+    """
     if anchor == 'height' and camera_height <= 0:
         raise ConfigError('--anchor height needs --camera-height')
     if anchor != 'auto':
@@ -224,6 +239,8 @@ def choose_anchor(anchor: str, camera_height: float, frames: Iterable[Frame]) ->
         if frame.points is not None:
             return 'depth'
         posed = posed or frame.world_from_camera is not None
+        if posed and not sensed:
+            break
     return 'poses' if posed else 'none'
 
 

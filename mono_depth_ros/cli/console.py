@@ -21,6 +21,9 @@ from rich.progress import (
 console = Console()
 error_console = Console(stderr=True)
 
+# Of the ends of a cycle; all others are red.
+COLOURS = {'PROMOTED': 'green', 'ADDED': 'green', 'REJECTED': 'yellow', 'SKIPPED': 'yellow'}
+
 
 def start_logging(*, debug: bool = False) -> None:
     """Show warnings of the core above any progress bar, and everything for ``--debug``."""

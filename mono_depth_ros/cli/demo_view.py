@@ -8,12 +8,11 @@ from collections.abc import Mapping
 import math
 from typing import Any
 
+from mono_depth_ros.cli.console import COLOURS
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-
-COLOURS = {'PROMOTED': 'green', 'ADDED': 'green', 'REJECTED': 'yellow', 'SKIPPED': 'yellow'}
 
 
 def as_view(heard: Mapping[str, Any]) -> RenderableType:

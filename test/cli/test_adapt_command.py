@@ -18,7 +18,13 @@ torch = pytest.importorskip('torch')
 
 from mono_depth_ros.adaptation.config import BufferConfig
 from mono_depth_ros.adaptation.offline import check_anchor, collect, score
-from mono_depth_ros.cli.adapt import choose_anchor, read_recording, read_remap
+from mono_depth_ros.cli.adapt import (
+    choose_anchor,
+    has_range_sensor,
+    open_recording,
+    read_recording,
+    read_remap,
+)
 from mono_depth_ros.cli.main import build_app
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.manifest import Manifest
@@ -212,6 +218,18 @@ def test_a_sensor_of_the_robot_goes_before_its_poses():
     sensed = replace(frame(2, posed=True), points=np.array([[1.0, 2.0, 3.0]], np.float32))
 
     assert choose_anchor('auto', 0.0, [frame(1, posed=True), sensed]) == 'depth'
+
+
+def test_the_first_pose_of_a_recording_without_a_sensor_is_enough(recording, tmp_path):
+    read = []
+    path = (read.append(seed) or frame(seed, posed=seed >= 2) for seed in range(12))
+
+    anchor = choose_anchor('auto', 0.0, path, sensed=False)
+
+    assert (anchor, read) == ('poses', [0, 1, 2])
+    assert not has_range_sensor(open_recording(str(recording), [], ''))
+    bag = write_reference_bag(tmp_path / 'bag')
+    assert has_range_sensor(open_recording(str(bag), [], ''))
 
 
 def test_poses_that_begin_late_anchor_the_images_after_that():
