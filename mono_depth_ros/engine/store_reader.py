@@ -294,14 +294,26 @@ class StoreReader:
         """
         Return the versions in use before this one, oldest first, up to the last usable one.
 
-        Where the shipped network, '', was chosen meanwhile, that is the last one.
+        One of another network is none. Where the shipped network, '', was chosen meanwhile, that
+        is the last one.
         """
         history = self._history()
         if name in history:
             history = history[: len(history) - 1 - history[::-1].index(name)]
-        while history and history[-1] and (history[-1] == name or self._problem(history[-1])):
+        network = self._network(name)
+        while history and history[-1]:
+            other = network and self._network(history[-1]) != network
+            if history[-1] != name and not other and not self._problem(history[-1]):
+                break
             history.pop()
         return history
+
+    def _network(self, name: str) -> str:
+        """Name the network that a version was made of; empty if it cannot be read."""
+        try:
+            return self._read(name).manifest.name
+        except StoreError:
+            return ''
 
     def _history(self) -> list[str]:
         try:

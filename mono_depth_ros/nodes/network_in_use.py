@@ -16,7 +16,7 @@ from mono_depth_ros.adaptation.outcome import (
     SKIPPED,
 )
 from mono_depth_ros.engine.store import Version, VersionStore
-from mono_depth_ros.engine.store_reader import BY_HAND
+from mono_depth_ros.engine.store_reader import BY_HAND, SHIPPED
 from mono_depth_ros.errors import StoreError
 from mono_depth_ros.model.registry import ResolvedModel
 from mono_depth_ros.nodes.hand_over import Reply
@@ -51,14 +51,15 @@ class NetworkInUse:
 
     @property
     def version(self) -> str:
-        """Name of the network in use."""
-        return self.current or self._shipped.version
+        """Name of the network in use; a version of another one is left aside."""
+        if self.current is None or not self._is_ours(self.current):
+            return self._shipped.version
+        return self.current
 
     def waiting(self) -> Version | None:
         """Return the version of this network that passed the gate, and was never tried."""
         version = self.store.candidate()
-        ours = version is not None and version.manifest.name == self._shipped.manifest.name
-        return version if ours else None
+        return version if version is not None and self._is_ours(version.name) else None
 
     def changed(self) -> tuple[str, str] | None:
         """
@@ -132,6 +133,8 @@ class NetworkInUse:
 
     def roll_back(self, reason: str) -> Version | None:
         """Go back to the network in use before; see `VersionStore.rollback`."""
+        if self.version != self.current:
+            raise StoreError(f'nothing to roll back in {self.store.root}: {SHIPPED} is in use')
         version = self.store.rollback(reason)
         self.current = self.store.current_name()
         return version
@@ -141,6 +144,13 @@ class NetworkInUse:
         left = self.store.reset()
         self.current = None
         return left
+
+    def _is_ours(self, name: str) -> bool:
+        """Say whether a version is of this network, as far as one can read."""
+        try:
+            return self.store.find(name).manifest.name == self._shipped.manifest.name
+        except StoreError:
+            return True
 
     def _why_bad(self, name: str | None) -> str:
         if name is None:

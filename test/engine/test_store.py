@@ -7,6 +7,7 @@ import os
 
 from mono_depth_ros.engine.store import default_store_path, StoreReader, VersionStore
 from mono_depth_ros.errors import ModelError, StoreError
+from mono_depth_ros.manifest import Manifest
 import numpy as np
 import pytest
 
@@ -283,6 +284,27 @@ def test_withdrawing_the_version_in_use_goes_back_to_the_one_before(store, add):
 
     assert store.current_name() == first.name
     assert store.find(2).bad == 'the scale jumped'
+
+
+@pytest.mark.parametrize('way_back', ['withdraw', 'rollback', 'damage'])
+def test_the_version_before_is_one_of_the_same_network(store, write_tiny, way_back):
+    names = ['street', 'indoor', 'street']
+    for seed, name in enumerate(names):
+        manifest = Manifest(name, input_size=(32, 64), dynamic=True)
+        store.promote(store.add(write_tiny(manifest, name=f'{seed}.onnx', seed=seed)))
+    before = []
+
+    for number in (3, 1):
+        if way_back == 'withdraw':
+            store.withdraw(number, 'the scale jumped')
+        elif way_back == 'rollback':
+            store.rollback('worse')
+        else:
+            flip(store.find(number).onnx_path)
+        before.append(store.read_current().version)
+
+    assert [version and version.number for version in before] == [1, None]
+    assert store.find(2).bad == ''
 
 
 def test_withdrawing_a_version_that_is_not_in_use_leaves_the_one_that_is(store, add):

@@ -101,7 +101,7 @@ def loop(tmp_path):
     return new_loop(tmp_path)
 
 
-def new_loop(tmp_path):
+def new_loop(tmp_path, model='indoor'):
     """Return a loop on the store in a folder, as a node makes it when it starts."""
     settings = Settings(
         AdaptationNodeConfig(),
@@ -113,7 +113,7 @@ def new_loop(tmp_path):
         CycleConfig(min_frames=4, keep_versions=5),
     )
     store = VersionStore(tmp_path / 'store')
-    in_use = NetworkInUse(store, resolve_model('indoor'), 5)
+    in_use = NetworkInUse(store, resolve_model(model), 5)
     made = AdaptationLoop(
         settings,
         in_use,
@@ -480,6 +480,23 @@ def test_a_roll_back_ends_the_cycle_and_tells_the_depth_node(loop, tmp_path):
     assert 'was rolled back' in loop.runner.cancelled
     assert loop.hand_over.begun == [version, '']
     assert loop.in_use.store.find(version).bad == 'by hand'
+
+
+def test_a_version_of_another_network_is_left_aside(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    loop.in_use.store.promote(version)
+    shipped = resolve_model('street').version
+
+    other = new_loop(tmp_path, 'street')
+    other.hand_over.running = shipped
+    for _ in range(40):
+        other.tick()
+
+    assert other.in_use.version == shipped
+    assert other.hand_over.begun == []
+    with pytest.raises(StoreError, match='nothing to roll back in .*: the shipped network is in'):
+        other.roll_back('by hand')
+    assert other.in_use.store.find(version).bad == ''
 
 
 def test_one_roll_back_may_follow_the_other_at_once(loop, tmp_path):
