@@ -13,8 +13,8 @@ import math
 from mono_depth_ros.adaptation.batch_norm import batch_norms, blend_batch_statistics
 from mono_depth_ros.adaptation.batches import AdaptationBatch, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig
+from mono_depth_ros.adaptation.discriminators import Discriminators
 from mono_depth_ros.adaptation.frozen_source import FrozenSource
-from mono_depth_ros.adaptation.judges import Judges
 from mono_depth_ros.adaptation.objective import objective, Seen
 from mono_depth_ros.adaptation.recipes import (
     collect_params,
@@ -96,9 +96,11 @@ class Adapter:
         self._params = collect_params(self.network)
         origin = dict(self.source.network.named_parameters())
         self._origin = [origin[name].detach() for name in self._params]
-        self.judges: Judges | None = None
+        self.discriminators: Discriminators | None = None
         if recipe.discriminators:
-            self.judges = Judges(network, recipe, config.clip, config.seed, self.device)
+            self.discriminators = Discriminators(
+                network, recipe, config.clip, config.seed, self.device
+            )
         if self._params:
             self._optimiser = make_optimiser(recipe, list(self._params.values()))
         self.done = self.skipped = self._skipped_in_a_row = 0
@@ -127,9 +129,9 @@ class Adapter:
             seen = self._look(batch)
             losses: dict[str, float] = {}
             usable = True
-            if self.judges is not None:
+            if self.discriminators is not None:
                 real = self.source.latent('source', batch.source_rgb, batch.source_index)
-                loss = self.judges.teach(batch, seen.target, seen.latent, real)
+                loss = self.discriminators.step(batch, seen.target, seen.latent, real)
                 losses['discriminator'] = loss
                 usable = math.isfinite(loss)
             terms = objective(
@@ -139,7 +141,7 @@ class Adapter:
                 self.average,
                 self.source,
                 self.begin,
-                self.judges,
+                self.discriminators,
                 self.done,
             )
             total = sum((weight * term for weight, term in terms.values()), torch.zeros(()))
@@ -167,11 +169,11 @@ class Adapter:
 
     def alarm(self) -> str:
         """Say why going on makes no sense: the discriminators have clearly won or lost."""
-        return self.judges.alarm() if self.judges is not None else ''
+        return self.discriminators.alarm() if self.discriminators is not None else ''
 
-    def dismiss_judges(self) -> None:
+    def drop_discriminators(self) -> None:
         """Go on without the adversarial terms."""
-        self.judges = None
+        self.discriminators = None
 
     # One update.
 

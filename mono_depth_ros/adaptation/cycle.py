@@ -270,7 +270,7 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def give_way(niceness: int) -> None:
+def lower_priority(niceness: int) -> None:
     """
     Lower the priority of this process; beyond 19 it gets what all others leave over.
 
@@ -287,7 +287,7 @@ def main() -> int:
     """Run the job on standard input; the last line of standard output is the outcome."""
     end_with_parent()
     job = CycleJob.from_json(sys.stdin.read())
-    give_way(job.adapter.niceness)
+    lower_priority(job.adapter.niceness)
     if job.adapter.adaptation_threads:
         torch.set_num_threads(job.adapter.adaptation_threads)
     parent = os.getppid()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import math
 
 from mono_depth_ros.adaptation.batches import AdaptationBatch
+from mono_depth_ros.adaptation.discriminators import Discriminators
 from mono_depth_ros.adaptation.frozen_source import FrozenSource
-from mono_depth_ros.adaptation.judges import Judges
 from mono_depth_ros.adaptation.losses import (
     anchor_loss,
     consistency_loss,
@@ -61,7 +61,7 @@ def objective(
     average: FastDepth,
     source: FrozenSource,
     begin: FrozenSource,
-    judges: Judges | None,
+    discriminators: Discriminators | None,
     step: int,
 ) -> Terms:
     """
@@ -70,9 +70,9 @@ def objective(
     ``source`` is the shipped network, ``begin`` the one in use, where adaptation began.
     """
     terms: Terms = {}
-    if judges is not None and recipe.adversarial:
+    if discriminators is not None and recipe.adversarial:
         weight = recipe.adversarial * (min(1.0, step / recipe.ramp) if recipe.ramp else 1.0)
-        on_depth, on_latent = judges.fooled(batch, seen.target, seen.latent)
+        on_depth, on_latent = discriminators.adversarial_losses(batch, seen.target, seen.latent)
         terms['adversarial depth'] = (weight, on_depth)
         terms['adversarial latent'] = (weight, on_latent)
     if recipe.latent:

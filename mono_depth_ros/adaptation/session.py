@@ -201,7 +201,7 @@ def adapt_network(
             stopped = adapter.alarm()
             if stopped and recipe.consistency:  # which does not need them
                 logger.warning('%s: going on without', stopped)
-                adapter.dismiss_judges()
+                adapter.drop_discriminators()
                 stopped = ''
             due = (step + 1) % CHECK_EVERY == 0 or step + 1 == recipe.steps
             if due and best.offer(adapter.candidate) >= PATIENCE:

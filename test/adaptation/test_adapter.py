@@ -302,16 +302,16 @@ def test_losses_that_stay_broken_end_it(tiny, samples, frames):
 def test_discriminators_that_have_won_raise_an_alarm(tiny, samples, frames):
     adapter, batches = start(tiny, samples, frames, 'lean')
 
-    adapter.judges.history = [0.01] * 49
+    adapter.discriminators.history = [0.01] * 49
     assert adapter.alarm() == ''
-    adapter.judges.history = [0.01] * 50
+    adapter.discriminators.history = [0.01] * 50
     assert 'tell both domains apart' in adapter.alarm()
-    adapter.judges.history = [0.45] * 99
+    adapter.discriminators.history = [0.45] * 99
     assert adapter.alarm() == ''
-    adapter.judges.history = [0.35] * 100
+    adapter.discriminators.history = [0.35] * 100
     assert 'do not learn' in adapter.alarm()
 
-    adapter.dismiss_judges()
+    adapter.drop_discriminators()
     assert adapter.alarm() == ''
     assert 'adversarial depth' not in adapter.step(batches.make(0))
 
@@ -330,7 +330,7 @@ def test_a_hole_in_the_labels_does_not_tell_the_domains_apart(tiny, samples, fra
     batch = batches.make(0)
     batch.source_depth[:, :20] = torch.nan
 
-    source, target = adapter.judges.pairs(batch, torch.zeros_like(batch.source_depth))
+    source, target = adapter.discriminators.pairs(batch, torch.zeros_like(batch.source_depth))
 
     assert source[:, 3, :20].abs().max() == target[:, 3, :20].abs().max() == 0
     assert 0 < source[:, 3].max() <= 1
@@ -342,7 +342,7 @@ def test_the_sky_is_as_far_as_it_gets(tiny, samples, frames):
     batch = batches.make(0)
     batch.source_depth[:] = torch.inf
 
-    source, _ = adapter.judges.pairs(batch, torch.zeros_like(batch.source_depth))
+    source, _ = adapter.discriminators.pairs(batch, torch.zeros_like(batch.source_depth))
 
     assert source[:, 3].unique().tolist() == [1.0]
 

@@ -15,12 +15,12 @@ from mono_depth_ros.model.fastdepth import FastDepth
 import torch
 from torch import nn, Tensor
 
-# Judges that win or lose clearly for so long have nothing more to teach.
+# Discriminators that win or lose clearly for so long have nothing more to tell.
 MONITORED = 50
 WON, LOST = 0.02, 0.30
 
 
-class Judges:
+class Discriminators:
     """
     D_d, which sees image and depth, and D_z, which sees the latent.
 
@@ -48,15 +48,15 @@ class Judges:
         self, network: FastDepth, recipe: Recipe, limit: float, seed: int, device: torch.device
     ) -> None:
         both = build_discriminators(network.latent_channels, recipe.discriminators, seed)
-        self._depth, self._latent = (judge.to(device).train() for judge in both)
-        self._weights = [p for judge in both for p in judge.parameters()]
+        self._depth, self._latent = (module.to(device).train() for module in both)
+        self._weights = [p for module in both for p in module.parameters()]
         self._optimiser = make_optimiser(recipe, self._weights)
         self._limit = limit if recipe.clips else float('inf')
         self._watched = recipe.clips
         self._range = network.min_depth, network.max_depth
         self.history: list[float] = []
 
-    def teach(
+    def step(
         self, batch: AdaptationBatch, log_depth: Tensor, latent: Tensor, source_latent: Tensor
     ) -> float:
         """Make one update: source labels and latents are real, what T gives is not."""
@@ -73,7 +73,7 @@ class Judges:
         self.history.append(float(loss.detach()) / 2)
         return self.history[-1]
 
-    def fooled(
+    def adversarial_losses(
         self, batch: AdaptationBatch, log_depth: Tensor, latent: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the adversarial losses of T on depth and on the latent."""
