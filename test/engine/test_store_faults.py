@@ -114,6 +114,71 @@ def test_a_rollback_cut_short_has_already_stopped_the_bad_version(
     assert store.read_current().version.number == (2 if call == 1 else 1)
 
 
+class Disk:
+    """Records what is flushed to the disk, and refuses to rename what is not."""
+
+    def __init__(self, monkeypatch):
+        self.synced, self.renamed, self.unsynced = {}, [], []
+        self._fsync, self._replace, self._unlink = os.fsync, os.replace, Path.unlink
+        monkeypatch.setattr(os, 'fsync', self.fsync)
+        monkeypatch.setattr(os, 'replace', self.replace)
+        monkeypatch.setattr(Path, 'unlink', lambda path, **options: self.unlink(path, **options))
+
+    def fsync(self, descriptor):
+        self._fsync(descriptor)
+        path = Path(os.readlink(f'/proc/self/fd/{descriptor}'))
+        self.synced[path] = contents(path)
+        self.unsynced = [folder for folder in self.unsynced if folder != path]
+
+    def replace(self, temporary, path):
+        if temporary.name.startswith(durable.TEMPORARY) and not temporary.is_symlink():
+            for part in (temporary, *temporary.rglob('*')):
+                assert self.synced.get(part) == contents(part), f'{part} is renamed unsynced'
+        self._changes(path)
+        self._replace(temporary, path)
+        self.renamed.append(path.name)
+
+    def unlink(self, path, **options):
+        if not path.name.startswith(durable.TEMPORARY):
+            self._changes(path)
+        self._unlink(path, **options)
+
+    def _changes(self, path):
+        assert self.unsynced == [], f'{path} changes before an earlier change is on the disk'
+        self.unsynced.append(path.parent)
+
+
+def contents(path):
+    """Return what a file or folder holds."""
+    return path.read_bytes() if path.is_file() else sorted(os.listdir(path))
+
+
+@pytest.mark.skipif(not Path('/proc/self/fd').is_dir(), reason='needs /proc of Linux')
+def test_all_that_is_renamed_is_on_the_disk_and_so_is_its_name(store, write_tiny, monkeypatch):
+    network = write_tiny(name='second.onnx', seed=2)
+    with monkeypatch.context() as patch:
+        disk = Disk(patch)
+        verbs = {
+            'add': lambda: store.add(network, network),
+            'promote': lambda: store.promote(2),
+            'mark_bad': lambda: store.mark_bad(1, 'worse'),
+            'promote by force': lambda: store.promote(1, force=True),
+            'withdraw': lambda: store.withdraw(1, 'worse'),
+            'rollback': lambda: store.rollback('worse'),
+            'schedule': lambda: store.keep_schedule({'new_frames': 7}),
+            'promote again': lambda: store.promote(1, force=True),
+            'reset': store.reset,
+            'prune': lambda: store.prune(0),
+        }
+        for verb, run in verbs.items():
+            run()
+            assert disk.unsynced == [], f'the last change of {verb} is not on the disk'
+
+    assert {'current', 'waiting', 'history.json', 'schedule.json', 'bad'} <= set(disk.renamed)
+    assert any(name.startswith('2-') for name in disk.renamed)
+    assert store.versions() == []
+
+
 @pytest.mark.parametrize('code', [errno.EROFS, errno.EACCES, errno.ENOTDIR])
 def test_a_store_that_cannot_be_written_says_what_to_do(store, write_tiny, monkeypatch, code):
     network = write_tiny(name='second.onnx', seed=2)
