@@ -19,12 +19,13 @@ from mono_depth_ros.nodes.reload_probe import cpu_times, Sent, share_lost, share
 
 RELOADS = int(os.environ.get('RELOADS', '20'))
 TRIES = 3
-# A machine that loses more images than this without any reload says nothing of reloads.
+# Share of the images that a machine may lose without any reload and still tell of reloads.
 QUIET = 0.02
 
 
 def test_reloads_at_30_hz_lose_no_image_but_the_one_in_progress(red_network, capsys):
-    # A machine with other work loses images anyway, so the quietest try counts for those.
+    # A machine with other work loses images anyway, so the quietest try counts for those. One that
+    # loses many can show that reloads lose none, but not that they lose some.
     quiet = []
     for _ in range(TRIES):
         report = measure_reloads(Setup('', red_network, 'auto', 0.0), RELOADS)
@@ -37,15 +38,16 @@ def test_reloads_at_30_hz_lose_no_image_but_the_one_in_progress(red_network, cap
         # Two engines are loaded at the same time, never more.
         assert report['memory']['growth of peaks'] < 0.1 * RELOADS + 10
         idle = report['lost without reloads'], report['lost without reloads afterwards']
-        if max(idle) > QUIET:
-            continue
-        quiet.append(report)
-        allowed = RELOADS + 2 * report['lost without reloads'] * report['sent']
+        allowed = float(RELOADS)
+        if max(idle) <= QUIET:
+            allowed += 2 * report['lost without reloads'] * report['sent']
+            quiet.append((report['lost'], allowed))
         if report['lost'] <= allowed:
-            break
+            return
     if not quiet:
         pytest.skip(f'this machine loses {100 * max(idle):.0f} % of the images without reloads')
-    assert quiet[-1]['lost'] <= allowed
+    lost, allowed = quiet[-1]
+    assert lost <= allowed
 
 
 def test_images_that_the_machine_lost_are_told_apart(tmp_path):
