@@ -178,7 +178,8 @@ class AdaptationLoop:
         """Begin a cycle with the images collected so far."""
         settings, frames = self.settings, self.buffer.snapshot()
         # Another seed each time: the same one would be rejected again.
-        adapter = replace(settings.adapter, seed=settings.adapter.seed + self.schedule.cycles)
+        seed = (settings.adapter.seed + self.schedule.cycles) % 2**31
+        adapter = replace(settings.adapter, seed=seed)
         job = CycleJob(
             frames=str(self.in_use.store.root / CYCLE_FRAMES),
             store=str(self.in_use.store.root),

@@ -15,7 +15,6 @@ from functools import partial
 import json
 import math
 from pathlib import Path
-import struct
 import sys
 import time
 from typing import Any
@@ -25,6 +24,7 @@ from mono_depth_ros.bag_output import new_bag, ros2_types
 from mono_depth_ros.config import Config, setting
 from mono_depth_ros.errors import ConfigError
 from mono_depth_ros.nodes.parameters import declare_config
+from mono_depth_ros.nodes.references import stamp_ns_of
 from mono_depth_ros.nodes.run import run_node
 import numpy as np
 from rclpy.node import Node
@@ -98,7 +98,7 @@ class Recorder(Node):
         self._arrivals: dict[str, deque[float]] = {IMAGE: deque(), DEPTH: deque()}
         self._latencies: deque[float] = deque(maxlen=LATENCY_WINDOW)
         self._latest_depth = b''
-        self._chosen: deque[tuple[int, int]] = deque(maxlen=16)
+        self._chosen: deque[int] = deque(maxlen=16)
         self._bytes = 0
         self._bag = ExitStack()
         self._writer = self._bag.enter_context(new_bag(Path(self._config.output)))
@@ -111,12 +111,12 @@ class Recorder(Node):
 
     def _on_message(self, topic: str, raw: bytes) -> None:
         now = self.get_clock().now().nanoseconds
-        stamp = stamp_of(raw)
+        stamp = stamp_ns_of(raw)
         self._heard.received[topic] += 1
         if topic in self._arrivals:
             self._arrivals[topic].append(time.monotonic())
         if topic == DEPTH:
-            self._latencies.append((now - stamp[0] * 1_000_000_000 - stamp[1]) / 1e6)
+            self._latencies.append((now - stamp) / 1e6)
             self._latest_depth = raw
         # The player sends camera_info first, so the whole set of a chosen image is recorded.
         if topic == INFO and (self._heard.received[INFO] - 1) % self._config.every == 0:
@@ -174,13 +174,6 @@ class Recorder(Node):
         bag = getattr(self, '_bag', None)
         if bag is not None:
             bag.close()
-
-
-def stamp_of(raw: bytes) -> tuple[int, int]:
-    """Read the stamp of a serialized message that begins with a header: seconds, nanoseconds."""
-    order = '<' if raw[1] & 1 else '>'  # the second byte of CDR says which end comes first
-    seconds, nanoseconds = struct.unpack_from(f'{order}iI', raw, 4)
-    return seconds, nanoseconds
 
 
 def rate_of(arrivals: deque[float]) -> float:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop of the adaptation node on a real store; cycles and the depth node are played."""
 
+from dataclasses import replace
 import logging
 import shutil
 from types import SimpleNamespace
@@ -401,6 +402,15 @@ def test_after_a_rejection_the_next_cycle_is_more_careful_and_drawn_anew(loop):
 
     assert loop.runner.job.rate_factor == 0.5
     assert loop.runner.job.adapter.seed == 1
+
+
+def test_after_the_largest_seed_comes_the_first(loop):
+    loop.settings = replace(loop.settings, adapter=AdapterConfig(seed=2**31 - 1))
+    end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
+
+    loop.begin('again')
+
+    assert loop.runner.job.adapter.seed == 0
 
 
 def test_a_cycle_ends_when_the_network_it_began_with_is_withdrawn(loop, tmp_path):
