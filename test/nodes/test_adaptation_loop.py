@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop of the adaptation node on a real store; cycles and the depth node are played."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 import logging
 import shutil
@@ -147,6 +148,18 @@ def end_cycle(loop, outcome):
         loop.tick()
 
 
+@contextmanager
+def full_disk(store):
+    """Let no version of a store be put in use meanwhile."""
+
+    def full(*arguments, **options):
+        raise StoreError('cannot promote a version: the disk is full')
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, 'promote', full)
+        yield
+
+
 def test_enough_new_images_begin_a_cycle(loop):
     loop.collector.new = 9
     loop.tick()
@@ -230,14 +243,9 @@ def test_a_version_is_not_handed_over_while_there_is_no_depth_node(loop, tmp_pat
     assert loop.in_use.version == version
 
 
-def test_what_the_depth_node_runs_is_promoted_once_the_disk_has_room(loop, tmp_path, monkeypatch):
+def test_what_the_depth_node_runs_is_promoted_once_the_disk_has_room(loop, tmp_path):
     version = add_version(loop, tmp_path)
-
-    def full(*arguments, **options):
-        raise StoreError('cannot promote a version: the disk is full')
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.in_use.store, 'promote', full)
+    with full_disk(loop.in_use.store):
         end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
         loop.hand_over.running = version
         for _ in range(50):
@@ -257,14 +265,9 @@ def test_what_the_depth_node_runs_is_promoted_once_the_disk_has_room(loop, tmp_p
     assert loop.hand_over.begun == [version]  # a network that runs is not loaded again
 
 
-def test_what_a_person_chose_before_the_disk_had_room_stays(loop, tmp_path, monkeypatch):
+def test_what_a_person_chose_before_the_disk_had_room_stays(loop, tmp_path):
     first, second = (add_version(loop, tmp_path, number) for number in range(2))
-
-    def full(*arguments, **options):
-        raise StoreError('cannot promote a version: the disk is full')
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.in_use.store, 'promote', full)
+    with full_disk(loop.in_use.store):
         end_cycle(loop, Outcome(ADDED, 'all checks passed', version=second))
         loop.hand_over.running = second
     loop.in_use.store.promote(first)
@@ -287,14 +290,9 @@ def test_what_is_damaged_before_it_was_promoted_is_not_waited_for(loop, tmp_path
     assert 'has a damaged model.onnx' in loop.outcome.reason
 
 
-def test_what_was_taken_back_before_it_was_promoted_is_not(loop, tmp_path, monkeypatch):
+def test_what_was_taken_back_before_it_was_promoted_is_not(loop, tmp_path):
     version = add_version(loop, tmp_path)
-
-    def full(*arguments, **options):
-        raise StoreError('cannot promote a version: the disk is full')
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.in_use.store, 'promote', full)
+    with full_disk(loop.in_use.store):
         end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
     loop.in_use.store.withdraw(version, 'depth jumps')
     loop.hand_over.reply = Reply(True, 'using indoor 1500')
