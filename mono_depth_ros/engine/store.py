@@ -152,11 +152,17 @@ class VersionStore(StoreReader):
             self._point(WAITING, '')
             return self._withdraw(name, reason)
 
-    def reset(self) -> bool:
+    def reset(self, network: str | None = None) -> bool:
         """
         Go back to the shipped network; the versions stay as good as they were.
 
         Then none waits to be tried.
+
+        Parameters
+        ----------
+        network : str, optional
+            Name of the network to go back to; versions that were made of others stay in use, and
+            go on waiting.
 
         Returns
         -------
@@ -170,8 +176,14 @@ class VersionStore(StoreReader):
 
         """
         with self._writing('go back to the shipped network'):
-            self._point(WAITING, '')
-            if self.current_name() is None:
+            left = [
+                link
+                for link in (WAITING, CURRENT)
+                if (name := self._target(link)) and (network is None or self.is_of(name, network))
+            ]
+            if WAITING in left:
+                self._point(WAITING, '')
+            if CURRENT not in left:
                 return False
             self._write_history([*self._history(), ''])
             self._point(CURRENT, '')

@@ -207,6 +207,10 @@ class StoreReader:
         path = self.versions_path / name / BAD
         return path.read_text() if path.exists() else self.refused.get(name, '')
 
+    def is_of(self, name: str, network: str) -> bool:
+        """Say whether a version was made of a network, as far as one can read."""
+        return self._network(name) in ('', network)
+
     def schedule(self) -> dict[str, Any]:
         """Return what was kept with `VersionStore.keep_schedule`; empty if it cannot be read."""
         try:
@@ -302,7 +306,7 @@ class StoreReader:
             history = history[: len(history) - 1 - history[::-1].index(name)]
         network = self._network(name)
         while history and history[-1]:
-            other = network and self._network(history[-1]) != network
+            other = network and not self.is_of(history[-1], network)
             if history[-1] != name and not other and not self._problem(history[-1]):
                 break
             history.pop()

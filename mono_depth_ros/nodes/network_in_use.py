@@ -63,7 +63,7 @@ class NetworkInUse:
 
     def changed(self) -> tuple[str, str] | None:
         """
-        Notice that somebody else has put another version in use.
+        Notice that somebody else has put another version of this network in use.
 
         Returns
         -------
@@ -81,6 +81,8 @@ class NetworkInUse:
         if name == self.current:
             return None
         before, self.current = self.current, name
+        if not (self._is_ours(before) or self._is_ours(name)):
+            return None
         bad = self._why_bad(before)
         return before or '', '' if bad.startswith(BY_HAND) else bad
 
@@ -141,16 +143,12 @@ class NetworkInUse:
 
     def reset(self) -> bool:
         """Go back to the shipped network; see `VersionStore.reset`."""
-        left = self.store.reset()
-        self.current = None
+        left = self.store.reset(self._shipped.manifest.name)
+        self.current = self.store.current_name()
         return left
 
-    def _is_ours(self, name: str) -> bool:
-        """Say whether a version is of this network, as far as one can read."""
-        try:
-            return self.store.find(name).manifest.name == self._shipped.manifest.name
-        except StoreError:
-            return True
+    def _is_ours(self, name: str | None) -> bool:
+        return name is not None and self.store.is_of(name, self._shipped.manifest.name)
 
     def _why_bad(self, name: str | None) -> str:
         if name is None:

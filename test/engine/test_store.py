@@ -141,6 +141,27 @@ def test_a_reset_goes_back_to_the_shipped_network_and_blames_nobody(store, add):
     assert not store.reset()
 
 
+def test_a_reset_of_one_network_leaves_the_versions_of_another(store, write_tiny):
+    street, indoor = (
+        store.add(
+            write_tiny(Manifest(name, input_size=(32, 64), dynamic=True), name=f'{name}.onnx')
+        )
+        for name in ('street', 'indoor')
+    )
+    store.promote(street)
+    store.add(indoor.onnx_path)  # it waits again
+
+    left = store.reset('lab')
+    kept = store.current_name(), store.waiting_name()
+    left = left, store.reset('indoor')
+
+    assert left == (False, False)
+    assert kept == (street.name, indoor.name)
+    assert (store.current_name(), store.waiting_name()) == (street.name, None)
+    assert store.reset('street')
+    assert store.current_name() is None
+
+
 def test_rolling_back_goes_no_further_than_a_reset(store, add):
     store.promote(add())
     store.reset()

@@ -507,6 +507,32 @@ def test_a_version_of_another_network_is_left_aside(loop, tmp_path):
     assert other.in_use.store.find(version).bad == ''
 
 
+def test_a_reset_leaves_the_version_of_another_network_in_use(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    loop.in_use.store.promote(version)
+    other = new_loop(tmp_path, 'street')
+    other.hand_over.running = other.in_use.version
+
+    for _ in range(3):
+        end_cycle(other, Outcome(REJECTED, 'the scale drifted'))
+
+    assert other.in_use.store.current_name() == version
+    assert other.hand_over.begun == []
+
+
+def test_what_becomes_of_another_network_is_no_rejection_and_ends_no_cycle(loop, tmp_path):
+    version = add_version(loop, tmp_path)
+    loop.in_use.store.promote(version)
+    other = new_loop(tmp_path, 'street')
+    other.begin('of the test')
+
+    other.in_use.store.withdraw(version, 'depth jumps')
+    other.tick()
+
+    assert other.runner.active
+    assert (other.outcome, other.schedule.rejections) == (None, 0)
+
+
 def test_one_roll_back_may_follow_the_other_at_once(loop, tmp_path):
     for number in range(2):
         version = add_version(loop, tmp_path, number)
