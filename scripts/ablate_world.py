@@ -26,7 +26,7 @@ from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.postprocessing import resize_depth
 from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.layouts.datasets import open_dataset, SelectedFrames
-from mono_depth_ros.source.pool import ARRAYS, SamplePool, shard_path, write_shard
+from mono_depth_ros.source.pool import ARRAYS, shard_path, write_shard
 from mono_depth_ros.source.procedural import render_batch
 from mono_depth_ros.source.scene import WorldConfig
 from mono_depth_ros.training.config import Phase, PretrainConfig
@@ -126,9 +126,8 @@ def main() -> None:
         torch.set_num_threads(threads)
         pretrain(replace(config, seed=seed), pool, run, device='cpu')
         network = load_network(run)
-        held_out = SamplePool(pool, config.domains, held_out=True)
         focal = config.focal * SCALE
-        scores = {'held_out': validate(network, held_out, config, 0)}
+        scores = {'held_out': validate(network, pool, config, 0)}
         for path in options.datasets:
             scores[Path(path).name] = score(network, path, options.every, focal, config.max_depth)
         runs.append(scores)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.source.pack import spread
@@ -127,7 +128,7 @@ def training_batch(
 
 
 def validation_samples(
-    pool: SamplePool, config: PretrainConfig, step: int, count: int = 128
+    root: Path, config: PretrainConfig, step: int, count: int = 128
 ) -> dict[str, list[Sample]]:
     """
     Return held-out samples of each domain, not augmented, at a size of the current phase.
@@ -137,8 +138,8 @@ def validation_samples(
 
     Parameters
     ----------
-    pool : SamplePool
-        Held-out samples.
+    root : Path
+        Folder of the pool, whose held-out shards may appear while others train from it.
     config : PretrainConfig
     step : int
         Updates made.
@@ -154,12 +155,12 @@ def validation_samples(
     """
     sizes = config.phase_at(min(step, config.steps - 1)).sizes
     samples = {}
-    for domain in pool.domains:
-        part = SamplePool(pool.root, (domain,), held_out=pool.held_out)
+    for domain in config.domains:
+        part = SamplePool(root, (domain,), held_out=True)
         if len(part):
             size = nearest_shape(sizes, *part[0].depth.shape)
             chosen = part.matching(size)
-            picked = spread(max(1, count // len(pool.domains)), len(chosen))
+            picked = spread(max(1, count // len(config.domains)), len(chosen))
             samples[domain] = [crop_to(part[int(chosen[i])], size, None) for i in picked]
     return samples
 

@@ -99,7 +99,8 @@ def pretrain(
     output = Path(output)
     with Workers.from_environment(device) as workers, _stop_request() as stop:
         pool = SamplePool(pool_root, config.domains)
-        held_out = SamplePool(pool_root, config.domains, held_out=True)
+        # Opened again at each save; one that is damaged now is told before anything is learnt.
+        SamplePool(pool_root, config.domains, held_out=True)
         trainer = open_run(config, pool, output, workers)
         if pool.lacking:
             raise DatasetError(
@@ -113,14 +114,14 @@ def pretrain(
         asked = False
         try:
             if workers.main and trainer.done >= config.steps and not _is_whole(output, trainer):
-                scores = _checkpoint(trainer, held_out, output)
+                scores = _checkpoint(trainer, output)
             while trainer.done < config.steps and not asked:
                 values = trainer.step(prefetcher.batch(trainer.done))
                 asked = not workers.all_true(not stop())
                 last = trainer.done == config.steps or asked
                 if trainer.done % config.save_every == 0 or last:
                     if log is not None:
-                        scores = _checkpoint(trainer, held_out, output)
+                        scores = _checkpoint(trainer, output)
                         log.write(trainer, {**values, **scores}, started, first)
                 elif log is not None and trainer.done % config.log_every == 0:
                     log.write(trainer, values, started, first)
@@ -154,11 +155,11 @@ def open_run(
     return trainer
 
 
-def _checkpoint(trainer: Trainer, held_out: SamplePool, output: Path) -> dict[str, float]:
+def _checkpoint(trainer: Trainer, output: Path) -> dict[str, float]:
     """Save the run and the averaged network with its scores on held-out scenes."""
     config = trainer.config
     network = trainer.average.applied_to(build_network(config))
-    scores = validate(network, held_out, config, trainer.done - 1)
+    scores = validate(network, trainer.pool.root, config, trainer.done - 1)
     # The state last: what is interrupted in between is done again when the run goes on.
     save_network(output, network, manifest_of(config, trainer, scores))
     trainer.save(output / STATE)

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from mono_depth_ros.metrics import Protocol, score_image
 from mono_depth_ros.model.fastdepth import FastDepth
-from mono_depth_ros.source.pool import Sample, SamplePool
+from mono_depth_ros.source.pool import Sample
 from mono_depth_ros.training.batches import collate, validation_samples
 from mono_depth_ros.training.config import PretrainConfig
 import numpy as np
@@ -19,10 +20,10 @@ METRICS = ('abs_rel', 'delta1')
 
 
 def validate(
-    network: FastDepth, pool: SamplePool, config: PretrainConfig, step: int
+    network: FastDepth, root: Path, config: PretrainConfig, step: int
 ) -> dict[str, float]:
     """
-    Score a network on held-out samples, as `mono_depth evaluate` does.
+    Score a network on the held-out samples of a pool, as `mono_depth evaluate` does.
 
     Returns
     -------
@@ -35,7 +36,7 @@ def validate(
     focal = config.focal * config.phase_at(min(step, config.steps - 1)).scale
     domains = [
         _mean([score for score in score_samples(network, samples, focal, config) if score])
-        for samples in validation_samples(pool, config, step).values()
+        for samples in validation_samples(root, config, step).values()
     ]
     return {f'val_{name}': value for name, value in _mean(list(filter(None, domains))).items()}
 

@@ -368,6 +368,16 @@ def test_a_domain_without_a_sample_is_refused(tmp_path, pool_root):
         pretrain(config, pool_root, tmp_path / 'run')
 
 
+def test_a_damaged_held_out_shard_is_told_before_anything_is_learnt(tmp_path, pool_root):
+    (pool_root / 'indoor-000000' / 'depth.npy').write_bytes(b'half')
+    learnt = []
+
+    with pytest.raises(DatasetError, match='indoor-000000 is not a shard'):
+        pretrain(CONFIG, pool_root, tmp_path / 'run', progress=lambda *told: learnt.append(told))
+
+    assert not learnt
+
+
 def test_an_empty_pool_says_to_render(tmp_path):
     with pytest.raises(DatasetError, match='render some first'):
         pretrain(CONFIG, tmp_path / 'nothing', tmp_path / 'run')

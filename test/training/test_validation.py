@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Validation sees every domain alike, at a shape that its images have."""
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip('torch')
 
-from mono_depth_ros.source.pool import SamplePool, write_shard
+from mono_depth_ros.source.pool import write_shard
 from mono_depth_ros.training.batches import validation_samples
 from mono_depth_ros.training.config import Phase, PretrainConfig
 from mono_depth_ros.training.validation import validate
@@ -28,24 +30,20 @@ def shard(numbers, size):
     }
 
 
-def held_out(root, domains=CONFIG.domains):
-    return SamplePool(root, domains, held_out=True)
-
-
 def test_every_domain_is_scored_however_many_samples_the_first_has(tmp_path):
     write_shard(tmp_path / 'indoor-000000', shard(np.arange(100, 140), (64, 96)))
     write_shard(tmp_path / 'street-000000', shard(np.arange(200, 240), (64, 96)))
 
-    samples = validation_samples(held_out(tmp_path), CONFIG, 0, count=20)
+    samples = validation_samples(tmp_path, CONFIG, 0, count=20)
 
     assert {domain: len(part) for domain, part in samples.items()} == {'indoor': 10, 'street': 10}
 
 
 def test_held_out_samples_are_spread_over_the_shard(tmp_path):
     write_shard(tmp_path / 'indoor-000000', shard(np.arange(100, 140), (64, 96)))
-    pool = held_out(tmp_path, ('indoor',))
+    config = replace(CONFIG, domains=('indoor',))
 
-    samples = validation_samples(pool, CONFIG, 0, count=4)['indoor']
+    samples = validation_samples(tmp_path, config, 0, count=4)['indoor']
 
     assert [sample.focal for sample in samples] == [100.0, 113.0, 126.0, 139.0]
 
@@ -54,7 +52,7 @@ def test_a_domain_is_scored_at_the_size_that_its_images_have(tmp_path):
     write_shard(tmp_path / 'indoor-000000', shard([100.0], (64, 96)))
     write_shard(tmp_path / 'street-000000', shard([200.0], (64, 192)))
 
-    samples = validation_samples(held_out(tmp_path), CONFIG, 0)
+    samples = validation_samples(tmp_path, CONFIG, 0)
 
     assert samples['indoor'][0].depth.shape == (64, 96)
     assert samples['street'][0].depth.shape == (64, 192)
@@ -79,7 +77,7 @@ def test_a_domain_of_few_samples_counts_as_much_as_one_of_many(tmp_path):
     write_shard(tmp_path / 'indoor-000000', shard([80.0] * 9, (64, 96)))
     write_shard(tmp_path / 'street-000000', shard([160.0], (64, 96)))
 
-    scores = validate(Constant(), held_out(tmp_path), CONFIG, 0)
+    scores = validate(Constant(), tmp_path, CONFIG, 0)
 
     assert scores['val_abs_rel'] == pytest.approx(0.5, rel=1e-3)
     assert scores['val_abs_rel_median'] == pytest.approx(0.0, abs=1e-3)
@@ -89,7 +87,7 @@ def test_metres_and_shape_are_scored_apart(tmp_path):
     # Right in shape and twice as far as it is.
     write_shard(tmp_path / 'indoor-000000', shard([160.0], (64, 96)))
 
-    scores = validate(Constant(), held_out(tmp_path), CONFIG, 0)
+    scores = validate(Constant(), tmp_path, CONFIG, 0)
 
     assert scores == pytest.approx(
         {
@@ -111,10 +109,10 @@ def test_what_lies_beyond_the_range_of_the_network_is_not_scored(tmp_path):
     beyond['depth'][:] = CONFIG.max_depth + 1
     write_shard(tmp_path / 'street-000000', beyond)
 
-    scores = validate(Constant(), held_out(tmp_path), CONFIG, 0)
+    scores = validate(Constant(), tmp_path, CONFIG, 0)
 
     assert scores['val_abs_rel'] == pytest.approx(0.0, abs=1e-3)
 
 
 def test_there_are_no_scores_without_held_out_samples(tmp_path):
-    assert validate(Constant(), held_out(tmp_path), CONFIG, 0) == {}
+    assert validate(Constant(), tmp_path, CONFIG, 0) == {}
