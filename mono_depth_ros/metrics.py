@@ -32,7 +32,10 @@ METRICS = (
     'mae',
     'irmse',
     'imae',
+    'whdr',
 )
+# Two depths whose ratio is less than this are neither nearer nor farther than each other.
+ORDINAL_RATIO = 1.02
 # (top, bottom, left, right) as fractions of the image; nyu is [45:471, 41:601] of 480x640.
 WHOLE = (0.0, 1.0, 0.0, 1.0)
 GARG = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
@@ -198,7 +201,8 @@ def depth_metrics(predicted: Depth, true: Depth) -> dict[str, float]:
     -------
     dict
         abs_rel, sq_rel (m), rmse (m), rmse_log, log10, silog (x 100, no variance factor),
-        delta1, delta2, delta3 (ratio below 1.25, 1.25^2, 1.25^3), mae (m), irmse and imae (1/m).
+        delta1, delta2, delta3 (ratio below 1.25, 1.25^2, 1.25^3), mae (m), irmse and imae (1/m),
+        and `whdr` of each pixel with another.
 
     """
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
@@ -217,8 +221,44 @@ def depth_metrics(predicted: Depth, true: Depth) -> dict[str, float]:
         'mae': np.mean(np.abs(error)),
         'irmse': np.sqrt(np.mean(inverse**2)),
         'imae': np.mean(np.abs(inverse)),
+        'whdr': whdr(predicted, true, ordinal_pairs(true.size)),
     }
     return {name: float(value) for name, value in values.items()}
+
+
+def ordinal_pairs(count: int) -> NDArray[np.intp]:
+    """Return each of so many pixels with another one, shape (N, 2): at random, always the same."""
+    order = np.random.default_rng(0).permutation(count)
+    return np.stack([order, np.roll(order, 1)], axis=1)
+
+
+def whdr(predicted: Depth, true: Depth, pairs: NDArray[np.intp]) -> float:
+    """
+    Return the share of ordinal pairs that are taken the wrong way round.
+
+    This is the weighted human disagreement rate with equal weights (Chen et al. 2016, DIW), with
+    measured depth instead of people. It sees order alone, so no factor changes it.
+
+    Parameters
+    ----------
+    predicted, true : np.ndarray, shape (N,)
+        Matching depths [m].
+    pairs : np.ndarray, shape (M, 2), int
+        Numbers of the pixels to compare. Those whose true ratio is below `ORDINAL_RATIO` are left
+        out.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 if no pair is left.
+
+    """
+    wanted, found = (
+        np.log(depth[pairs[:, 0]] / depth[pairs[:, 1]]) for depth in (true, predicted)
+    )
+    clear = np.abs(wanted) >= np.log(ORDINAL_RATIO)
+    wrong = np.sign(wanted[clear]) != np.sign(found[clear])
+    return float(wrong.mean()) if wrong.size else 0.0
 
 
 def score_image(predicted: Depth, true: Depth, protocol: Protocol) -> dict[str, float] | None:

@@ -14,11 +14,13 @@ from mono_depth_ros.metrics import (
     depth_metrics,
     mean_scores,
     METRICS,
+    ordinal_pairs,
     Protocol,
     range_table,
     row_prior,
     row_prior_image,
     score_image,
+    whdr,
 )
 import numpy as np
 import pytest
@@ -42,9 +44,31 @@ def test_metrics_match_a_case_worked_by_hand():
             'mae': 1.0,
             'irmse': math.sqrt((0.5**2 + (1 / 6) ** 2) / 2),
             'imae': (0.5 + 1 / 6) / 2,
+            'whdr': 0.0,
         }
     )
     assert set(scores) == set(METRICS)
+
+
+def test_whdr_counts_the_pairs_whose_order_is_wrong():
+    true = np.array([1.0, 2.0, 3.0, 3.01])
+    predicted = np.array([5.0, 6.0, 6.0, 5.0])
+    pairs = np.array([[0, 1], [2, 0], [1, 2], [1, 3], [2, 3]])
+
+    # The last pair is level in truth; one that is level in the prediction alone is wrong.
+    assert whdr(predicted, true, pairs) == 0.5
+    assert whdr(1 / predicted, 1 / true, pairs) == 0.5
+    assert whdr(predicted, true, pairs[4:]) == 0.0
+
+
+def test_whdr_of_an_image_compares_every_pixel_with_another():
+    pairs = ordinal_pairs(100)
+    true = np.linspace(1.0, 9.0, 100)
+
+    assert sorted(pairs[:, 0]) == sorted(pairs[:, 1]) == list(range(100))
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert depth_metrics(true**2, true)['whdr'] == 0.0
+    assert depth_metrics(1 / true, true)['whdr'] == 1.0
 
 
 def test_a_ratio_of_exactly_the_threshold_is_not_inside_delta1():

@@ -6,7 +6,14 @@ import math
 import random
 import statistics
 
-from mono_depth_ros.metrics import aligned, ALIGNMENTS, crop_mask, Protocol, score_image
+from mono_depth_ros.metrics import (
+    aligned,
+    ALIGNMENTS,
+    crop_mask,
+    ordinal_pairs,
+    Protocol,
+    score_image,
+)
 import numpy as np
 import pytest
 
@@ -54,6 +61,10 @@ def plain_scores(predicted, true, align):
     inverse = [1 / p - 1 / t for p, t in pixels]
     within = [max(p / t, t / p) for p, t in pixels]
     mean_log = sum(logs) / n
+    clear = [
+        (a, b) for a, b in ordinal_pairs(n) if abs(math.log(true[a] / true[b])) > math.log(1.02)
+    ]
+    agree = sum((true[a] - true[b]) * (predicted[a] - predicted[b]) > 0 for a, b in clear)
     return {
         'abs_rel': sum(abs(p - t) / t for p, t in pixels) / n,
         'sq_rel': sum((p - t) ** 2 / t for p, t in pixels) / n,
@@ -67,6 +78,7 @@ def plain_scores(predicted, true, align):
         'mae': sum(abs(p - t) for p, t in pixels) / n,
         'irmse': math.sqrt(sum(e * e for e in inverse) / n),
         'imae': sum(abs(e) for e in inverse) / n,
+        'whdr': 1 - agree / len(clear),
     }
 
 
