@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import math
+from typing import Any
 
 import cv2
 from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.pool import Sample
+from mono_depth_ros.source.semantics import Semantic
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +71,37 @@ def crop_to(
     flip = np.s_[:, ::-1] if mirrored else np.s_[:, :]
     focal = sample.focal * math.sqrt(height / crop_rows * width / crop_columns)
     return Sample(rgb[flip], depth[flip], semantics[flip], focal)
+
+
+def roll_camera(sample: Sample, angle: float) -> Sample:
+    """
+    Turn the camera about its optical axis, which changes no depth along it.
+
+    Parameters
+    ----------
+    sample : Sample
+        Any size; the axis is in the middle of the image.
+    angle : float
+        How far the image turns, counterclockwise [degrees].
+
+    Returns
+    -------
+    Sample
+        Of the same size. What the image did not show has no depth, and the colour of its edge.
+
+    """
+    rows, columns = sample.depth.shape
+    turn = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), angle, 1.0)
+
+    def turned(pixels: NDArray[Any], method: int, **border: Any) -> NDArray[Any]:
+        return cv2.warpAffine(pixels, turn, (columns, rows), flags=method, **border)
+
+    return Sample(
+        turned(sample.rgb, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+        turned(sample.depth.astype(np.float32), cv2.INTER_NEAREST, borderValue=math.nan),
+        turned(sample.semantics, cv2.INTER_NEAREST, borderValue=int(Semantic.OTHER)),
+        sample.focal,
+    )
 
 
 def _place(length: int, crop: int, shift: float) -> int:

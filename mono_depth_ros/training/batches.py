@@ -16,6 +16,7 @@ from mono_depth_ros.training.augmentation import (
     crop_to,
     jitter_colours,
     nearest_shape,
+    roll_camera,
 )
 from mono_depth_ros.training.config import PretrainConfig
 import numpy as np
@@ -121,7 +122,10 @@ def training_batch(
     domains = rng.integers(len(drawn), size=count)
     samples = []
     for index in np.stack(drawn)[domains, np.arange(count)]:
-        sample = crop_to(pool[int(index)], size, rng, min_zoom=config.min_zoom)
+        sample = pool[int(index)]
+        if config.max_roll:
+            sample = roll_camera(sample, rng.uniform(-config.max_roll, config.max_roll))
+        sample = crop_to(sample, size, rng, min_zoom=config.min_zoom)
         rgb = jitter_colours(sample.rgb, rng, config.colour_strength)
         samples.append(replace(sample, rgb=rgb))
     return collate(samples, config.focal * phase.scale, config)

@@ -196,6 +196,12 @@ class PretrainConfig(Config):
     min_zoom: float = setting(
         0.7, 'Smallest window cut from a sample, as a fraction of it', minimum=0.05, maximum=1.0
     )
+    max_roll: float = setting(
+        5.0,
+        'Largest roll that is given to the camera of a sample [degrees]',
+        minimum=0.0,
+        maximum=90.0,
+    )
     colour_strength: float = setting(
         0.25,
         'Largest relative change of brightness, contrast and saturation',

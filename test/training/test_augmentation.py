@@ -2,11 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Augmentation keeps image, depth and focal length consistent."""
 
+import math
+
 import pytest
 
 pytest.importorskip('torch')
 from mono_depth_ros.source.pool import Sample
-from mono_depth_ros.training.augmentation import canonical_depth, crop_to, jitter_colours
+from mono_depth_ros.source.semantics import Semantic
+from mono_depth_ros.training.augmentation import (
+    canonical_depth,
+    crop_to,
+    jitter_colours,
+    roll_camera,
+)
 from mono_depth_ros.training.batches import label_weight
 import numpy as np
 
@@ -49,6 +57,33 @@ def test_without_randomness_the_whole_middle_is_taken():
 
     assert crop.focal == 50.0
     np.testing.assert_array_equal(crop.depth, sample.depth[1::2, 33:97:2])
+
+
+def test_a_camera_that_rolls_sees_the_same_plane_turned():
+    sample, angle = tilted_plane(121, 161, 140.0), math.radians(20)
+
+    turned = roll_camera(sample, 20)
+
+    # Counterclockwise in the image, whose y points down: this pixel was below the middle.
+    right, up = 30 * math.cos(angle), 30 * math.sin(angle)
+    assert turned.depth[60 - round(up), 80 + round(right)] == pytest.approx(
+        sample.depth[60, 110], rel=0.01
+    )
+    known = np.isfinite(turned.depth)
+    assert known[60 - 40 : 60 + 40, 80 - 40 : 80 + 40].all()
+    assert not known[0, 0]
+    np.testing.assert_allclose(turned.rgb[known][:, 0] / 50, turned.depth[known], atol=0.04)
+    assert turned.focal == sample.focal
+    assert set(np.unique(turned.semantics)) == {0, Semantic.OTHER}
+
+
+def test_no_roll_changes_nothing():
+    sample = tilted_plane(40, 60, 50.0)
+
+    same = roll_camera(sample, 0.0)
+
+    np.testing.assert_array_equal(same.rgb, sample.rgb)
+    np.testing.assert_array_equal(same.depth, sample.depth)
 
 
 def test_some_samples_are_mirrored():
