@@ -170,7 +170,7 @@ def read_shard(path: Path) -> dict[str, NDArray[np.generic]]:
     """Map the arrays of one shard into memory."""
     try:
         arrays = {name: np.load(path / f'{name}.npy', mmap_mode='r') for name in ARRAYS}
-    except (OSError, ValueError) as error:
+    except (EOFError, OSError, ValueError) as error:
         raise DatasetError(f'{path} is not a shard of rendered samples: {error}') from error
     if len({len(array) for array in arrays.values()}) != 1:
         raise DatasetError(

@@ -325,7 +325,7 @@ def _from_mapping(kind: type[Any], values: object, what: str) -> Any:
         raise ConfigError(f'{what}: {error}') from error
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.SafeLoader):
     """YAML 1.1, but 1e-3 is a number as in YAML 1.2."""
 
 

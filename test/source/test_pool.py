@@ -187,9 +187,10 @@ def test_samples_of_each_domain_are_told_apart(tmp_path):
     assert pool.lacking == ['street']
 
 
-def test_a_damaged_shard_is_named(tmp_path):
+@pytest.mark.parametrize('content', [b'', b'no'])
+def test_a_damaged_shard_is_named(tmp_path, content):
     write_shard(tmp_path / 'indoor-000001', shard(1))
-    (tmp_path / 'indoor-000001' / 'depth.npy').write_bytes(b'no')
+    (tmp_path / 'indoor-000001' / 'depth.npy').write_bytes(content)
 
     with pytest.raises(DatasetError, match=r'indoor-000001 is not a shard'):
         SamplePool(tmp_path, ('indoor',))
