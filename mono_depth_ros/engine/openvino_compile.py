@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 # How long the compiler may take on what the images leave over of one core, and after that at
 # ordinary priority [s].
-IDLE_LIMIT_S, LIMIT_S = 30.0, 120.0
+IDLE_LIMIT_S, LIMIT_S = 10.0, 120.0
 # How often it is asked whether anybody waits for it still [s].
 POLL_S = 0.2
 
