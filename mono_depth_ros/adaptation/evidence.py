@@ -109,8 +109,9 @@ def temporal_error(frame: TargetFrame, depth: Depth, depth_before: Depth) -> flo
     """
     Median absolute log ratio of depth and the depth of the image before, along optical flow.
 
-    The median change, which a camera that moves ahead has, is taken out. NaN where the flow says
-    nothing: less than a tenth of the pixels agree forwards and backwards.
+    What a camera that moves ahead by t changes, ln(1 - t / Z), about -t / Z, is taken out, with
+    one t for the image. NaN where depth is, or where the flow says nothing: less than a tenth of
+    the pixels agree forwards and backwards.
     """
     assert frame.before is not None
     now, before = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (frame.rgb, frame.before))
@@ -125,6 +126,20 @@ def temporal_error(frame: TargetFrame, depth: Depth, depth_before: Depth) -> flo
     seen &= (maps[0] >= 0) & (maps[0] <= columns - 1) & (maps[1] >= 0) & (maps[1] <= rows - 1)
     if seen.mean() < 0.1:
         return math.nan
-    warped = cv2.remap(depth_before, *maps, cv2.INTER_LINEAR)[seen]
-    change = np.log(np.maximum(depth[seen], 1e-6) / np.maximum(warped, 1e-6))
-    return float(np.median(np.abs(change - np.median(change))))
+    warped = np.maximum(cv2.remap(depth_before, *maps, cv2.INTER_LINEAR)[seen], 1e-6)
+    change = np.log(np.maximum(depth[seen], 1e-6) / warped)
+    if not np.isfinite(change).all():
+        return math.nan
+    return float(np.median(np.abs(_without_line(1 / warped, change))))
+
+
+def _without_line(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Take a straight line out of y; what is far from it does not bend it."""
+    residual = y - np.median(y)
+    for _ in range(3):
+        kept = np.abs(residual) <= 2 * np.median(np.abs(residual))
+        a, b = x[kept] - x[kept].mean(), y[kept] - y[kept].mean()
+        slope = np.dot(a, b) / max(float(np.dot(a, a)), 1e-12)
+        residual = y - slope * x
+        residual -= np.median(residual)
+    return residual

@@ -321,6 +321,20 @@ def test_depth_that_moves_with_the_image_does_not_flicker():
     assert steady < 0.5 * stuck
 
 
+def test_a_camera_that_moves_ahead_is_no_flicker():
+    seen = replace(frame(1), before=frame(1).rgb)  # without flow
+    before = np.tile(np.geomspace(3.0, 20.0, SIZE[1]), (SIZE[0], 1)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(1, 0.02, SIZE).astype(np.float32)
+
+    ahead = temporal_error(seen, before - np.float32(0.5), before)
+    flickering = temporal_error(seen, (before - np.float32(0.5)) * noise, before)
+
+    # The far half changes by less than half of what the near one does.
+    assert ahead < 0.003 < 0.01 < flickering
+    assert temporal_error(seen, 0.9 * before, before) == pytest.approx(0.0, abs=1e-6)
+    assert temporal_error(seen, np.full_like(before, 2.0), np.full_like(before, 3.0)) == 0.0
+
+
 def test_rank_correlation_knows_order_only():
     depth = photograph(0)[1]
 
