@@ -142,4 +142,4 @@ def _without_line(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[n
         slope = np.dot(a, b) / max(float(np.dot(a, a)), 1e-12)
         residual = y - slope * x
         residual -= np.median(residual)
-    return residual
+    return np.asarray(residual)

@@ -3,9 +3,11 @@
 """The gate: what is worse is refused, and for the right reason."""
 
 from dataclasses import replace
+import itertools
 import json
 
 import cv2
+from mono_depth_ros.adaptation import gate
 from mono_depth_ros.adaptation.anchors import floor_points
 from mono_depth_ros.adaptation.config import GateConfig
 from mono_depth_ros.adaptation.evidence import Evidence, structure_error, temporal_error
@@ -310,6 +312,23 @@ def test_flicker_is_refused():
     names, _ = failures(flickers)
 
     assert 'temporal ratio' in names
+
+
+@pytest.mark.parametrize(('more', 'refused'), [((0.3, -0.2), False), ((0.03, 0.02), True)])
+def test_flicker_counts_as_far_as_the_images_tell(monkeypatch, more, refused):
+    calls = itertools.count()
+
+    def told(seen, depth, depth_before):
+        # The network in use flickers by 1 on every image, the candidate by a little more or less.
+        if depth.flat[0] == network(seen.rgb).flat[0]:
+            return 1.0
+        return 1.0 + more[next(calls) % 2]
+
+    monkeypatch.setattr(gate, 'temporal_error', told)
+
+    names, _ = failures(lambda rgb: network(rgb) * np.float32(1.01))
+
+    assert ('temporal ratio' in names) == refused
 
 
 def test_depth_that_moves_with_the_image_does_not_flicker():
