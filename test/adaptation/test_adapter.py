@@ -199,10 +199,13 @@ def test_equal_seeds_give_equal_weights(tiny, samples, anchored_frames, mode):
 
 
 def test_an_anchor_corrects_the_scale(tiny, samples, anchored_frames):
-    far = [
-        replace(frame, points=frame.points * np.float32([1, 1, 2])) for frame in anchored_frames
-    ]
-    images = images_to_tensor([frame.rgb for frame in far], (64, 96))
+    images = images_to_tensor([frame.rgb for frame in anchored_frames], (64, 96))
+    with torch.no_grad():
+        depths = 2 * tiny(images)[0].numpy()
+    far = []
+    for frame, depth in zip(anchored_frames, depths, strict=True):
+        u, v = frame.points[:, :2].astype(int).T
+        far.append(replace(frame, points=np.column_stack([u, v, depth[v, u]]).astype(np.float32)))
     points = torch.from_numpy(np.stack([frame.points for frame in far]))
 
     adapter, _ = run(

@@ -86,7 +86,7 @@ def test_the_best_candidate_is_kept(tiny, frames, metric):
 
 def test_structure_does_not_choose_a_scale(tiny, frames):
     best = BestCandidate(with_truth(tiny, frames, metric=False), tiny.focal)
-    best.offer(lambda: scaled(tiny, 2.0))
+    best.offer(lambda: scaled(tiny, 0.5))
 
     assert best.error == pytest.approx(0.0, abs=1e-5)
 
