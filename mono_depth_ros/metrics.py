@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 import math
 
@@ -226,10 +227,13 @@ def depth_metrics(predicted: Depth, true: Depth) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
+@lru_cache(maxsize=2)  # every method and alignment asks for those of the same image
 def ordinal_pairs(count: int) -> NDArray[np.intp]:
     """Return each of so many pixels with another one, shape (N, 2): at random, always the same."""
     order = np.random.default_rng(0).permutation(count)
-    return np.stack([order, np.roll(order, 1)], axis=1)
+    pairs = np.stack([order, np.roll(order, 1)], axis=1)
+    pairs.flags.writeable = False
+    return pairs
 
 
 def whdr(predicted: Depth, true: Depth, pairs: NDArray[np.intp]) -> float:

@@ -348,7 +348,7 @@ def test_a_camera_that_moves_ahead_is_no_flicker():
     ahead = temporal_error(seen, before - np.float32(0.5), before)
     flickering = temporal_error(seen, (before - np.float32(0.5)) * noise, before)
 
-    # The far half changes by less than half of what the near one does.
+    # What is left is what -t / Z leaves of ln(1 - t / Z).
     assert ahead < 0.003 < 0.01 < flickering
     assert temporal_error(seen, 0.9 * before, before) == pytest.approx(0.0, abs=1e-6)
     assert temporal_error(seen, np.full_like(before, 2.0), np.full_like(before, 3.0)) == 0.0

@@ -64,7 +64,7 @@ def test_a_camera_that_rolls_sees_the_same_plane_turned():
 
     turned = roll_camera(sample, 20)
 
-    # Counterclockwise in the image, whose y points down: this pixel was below the middle.
+    # Counterclockwise: what was to the right of the middle goes up, and y points down.
     right, up = 30 * math.cos(angle), 30 * math.sin(angle)
     assert turned.depth[60 - round(up), 80 + round(right)] == pytest.approx(
         sample.depth[60, 110], rel=0.01
