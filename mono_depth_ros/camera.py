@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mono_depth_ros.errors import CameraError
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class PinholeCamera:
     def focal(self) -> float:
         """Geometric mean of both focal lengths [px], which a stretched image preserves best."""
         return math.sqrt(self.fx * self.fy)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """Intrinsics as the matrix K (3, 3)."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
 
     def resized(self, width: int, height: int) -> PinholeCamera:
         """Return the camera of the same view resized to width x height pixels by cv2.resize."""

@@ -1,17 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What motion tells of images: corners tracked through short runs of them."""
+"""What motion tells of images: short runs of them, seen as one place from many sides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import cv2
-from mono_depth_ros.adaptation.corners import CornerFollower
-from mono_depth_ros.adaptation.structure import structure
+from mono_depth_ros.adaptation.corners import CornerFollower, Sightings
+from mono_depth_ros.adaptation.plane_sweep import plane_sweep
+from mono_depth_ros.adaptation.structure import reconstruct, Structure
 from mono_depth_ros.adaptation.target_frame import resize_points, TargetFrame
-from mono_depth_ros.adaptation.tracks import points_of_tracks
+from mono_depth_ros.adaptation.tracks import depth_in_views, intersect_tracks, TrackLimits
 from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.metric_points import points_from_depth
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,12 @@ MAX_GAP_NS = 1_000_000_000
 MAX_WIDTH = 640
 # Of a camera that moved less no corner has the parallax it takes.
 MIN_TRAVEL = 0.03
+# Points kept of an image; with fewer of the sweep its corners are kept instead.
+POINTS, MIN_SWEPT = 1000, 200
+# Depth to sweep, beyond the nearest and the farthest corners.
+NEARER, FARTHER = 0.6, 3.0
+# Corners that poses and structure must share for metres.
+MIN_SHARED = 30
 
 
 @dataclass(frozen=True)
@@ -92,14 +100,78 @@ class Segment:
             return [one.frame for one in held]
         camera = held[0].camera
         views = follower.sightings()
-        poses = [one.pose for one in held if one.pose is not None]
-        metric: list[NDArray[np.float32] | None] = [None] * len(held)
-        if len(poses) == len(held) and _travel(poses) >= MIN_TRAVEL:
-            metric = list(points_of_tracks(views, poses, camera))
-        return [
-            _with_points(one, points, shape)
-            for one, points, shape in zip(held, metric, structure(views, camera), strict=True)
-        ]
+        metric = _metric_views(held, views, camera)
+        frames = [_with_points(one, metric, n) for n, one in enumerate(held)]
+        for structure in reconstruct(views, camera):
+            factor = _metres(structure, metric)
+            for number, shape in _shapes(structure, frames, camera).items():
+                frame = replace(frames[number], structure=shape)
+                if factor and not len(held[number].frame.points):
+                    frame = replace(frame, points=shape * np.array([1, 1, factor], np.float32))
+                frames[number] = frame
+        return frames
+
+
+@dataclass(frozen=True)
+class _MetricViews:
+    """Views (N) of corners that agree with the poses, and their depth there [m]."""
+
+    views: Sightings
+    depth: NDArray[np.float64]
+
+
+def _metric_views(
+    held: list[_Held], views: Sightings, camera: PinholeCamera
+) -> _MetricViews | None:
+    """Intersect the rays to corners where all poses are known and the camera moved."""
+    poses = [one.pose for one in held if one.pose is not None]
+    if len(poses) < len(held) or _travel(poses) < MIN_TRAVEL:
+        return None
+    stacked = np.stack(poses).astype(np.float64)
+    seen, world = intersect_tracks(views, stacked, camera, TrackLimits())
+    return _MetricViews(seen, depth_in_views(seen, world, stacked))
+
+
+def _metres(structure: Structure, metric: _MetricViews | None) -> float:
+    """
+    Return how many metres the unit of a structure is; 0 where nothing tells.
+
+    It is the median over the corners that both know. The distances between the poses would tell
+    it too, and worse: a small error of a turn looks like a shift.
+    """
+    if metric is None:
+        return 0.0
+    names = (_name(structure.views), _name(metric.views))
+    _, own, its = np.intersect1d(*names, assume_unique=True, return_indices=True)
+    if len(own) < MIN_SHARED:
+        return 0.0
+    return float(np.median(metric.depth[its] / structure.depth[own]))
+
+
+def _name(views: Sightings) -> NDArray[np.int64]:
+    """Return one number for each pair of track and image."""
+    return views.track * views.images + views.image
+
+
+def _shapes(
+    structure: Structure, frames: list[TargetFrame], camera: PinholeCamera
+) -> dict[int, NDArray[np.float32]]:
+    """Return the points of every image of a structure, in the pixels of its frame."""
+    low, median, high = np.percentile(structure.depth, [2, 50, 95])
+    maps = plane_sweep(
+        {number: frames[number].rgb for number in structure.world_from_camera},
+        structure.world_from_camera,
+        frames[0].camera,
+        (NEARER * low, median, FARTHER * high),
+    )
+    shapes = {}
+    for number in structure.world_from_camera:
+        corners = resize_points(structure.points(number), camera, frames[number].camera)
+        swept = corners[:0]
+        if number in maps:
+            swept = points_from_depth(maps[number], count=POINTS, max_depth=np.inf)
+        shapes[number] = swept if len(swept) >= MIN_SWEPT else corners
+    return shapes
 
 
 def _travel(world_from_camera: list[NDArray[np.float64]]) -> float:
@@ -108,10 +180,11 @@ def _travel(world_from_camera: list[NDArray[np.float64]]) -> float:
     return float(np.linalg.norm(places - places[0], axis=1).max())
 
 
-def _with_points(
-    held: _Held, points: NDArray[np.float32] | None, shape: NDArray[np.float32]
-) -> TargetFrame:
-    """Bring points from the pixels they were tracked in to those of the network."""
-    frame, camera = held.frame, held.camera
-    known = frame.points if len(frame.points) else resize_points(points, camera, frame.camera)
-    return replace(frame, points=known, structure=resize_points(shape, camera, frame.camera))
+def _with_points(held: _Held, metric: _MetricViews | None, number: int) -> TargetFrame:
+    """Give a frame without points the metric corners it sees, if there are any."""
+    frame = held.frame
+    if metric is None or len(frame.points):
+        return frame
+    own = metric.views.image == number
+    points = np.column_stack([metric.views.uv[own], metric.depth[own]])
+    return replace(frame, points=resize_points(points, held.camera, frame.camera))

@@ -1,22 +1,31 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Structure from motion without poses: depth of corners up to one factor for each image.
+Structure from motion without poses: what a run of images sees, up to one factor.
 
 A camera that moves sees the shape of a place by itself. The motion between two images follows
 from corners that both see (five-point algorithm, Nister 2004, in RANSAC), and with it their depth,
-in units of the unknown distance between the images. It says nothing about metres, and everything
-about what is nearer than what, and by how much.
+in units of the unknown distance between the images. From these points follow the poses of the
+other images (perspective-n-point, in RANSAC), from those better points, and so on. It says
+nothing about metres, and everything about what is nearer than what, and by how much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 import itertools
+from typing import Any
 
 import cv2
+from mono_depth_ros.adaptation.bundle import adjust_bundle
 from mono_depth_ros.adaptation.corners import Sightings
+from mono_depth_ros.adaptation.tracks import (
+    depth_in_views,
+    intersect_tracks,
+    reprojection,
+    TrackLimits,
+)
 from mono_depth_ros.camera import PinholeCamera
 import numpy as np
 from numpy.typing import NDArray
@@ -27,31 +36,33 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class StructureLimits:
     """
-    Which pairs of images are compared, and which points are believed.
+    Which pairs of images are compared, and which poses and points are believed.
 
     Attributes
     ----------
-    steps : sequence of int
-        How many images away the other image of a pair may be, either way.
+    steps : tuple of int
+        How many images away the other image of a pair may be.
     min_matches : int
         Corners that both must see.
     min_parallax : float
-        Least angle between both rays of a point [degrees].
+        Least angle between two rays of a point [degrees].
     enough_parallax : float
-        Median angle from which on more is no better [degrees].
+        Median angle of a pair from which on more is no better [degrees].
     max_error : float
-        Largest distance from where a corner was seen to where its point and the motion put it, and
-        to the epipolar line [px].
+        Largest distance from where a corner was seen to the epipolar line, and, times 1.5, to
+        where its point and the motion put it [px].
     min_share : float
-        Least share of the matches that fit the motion.
+        Least share of the corners that fit the motion.
     min_points : int
-        Points that an image must have.
+        Points that an image must see.
     range : float
         Points nearer or farther than the median by this factor are left out.
+    rounds : int
+        How often poses and points are found from each other at most.
 
     """
 
-    steps: Sequence[int] = (4, 8, 12)
+    steps: tuple[int, ...] = (4, 8, 12, 16)
     min_matches: int = 40
     min_parallax: float = 1.0
     enough_parallax: float = 6.0
@@ -59,13 +70,43 @@ class StructureLimits:
     min_share: float = 0.5
     min_points: int = 20
     range: float = 12.0
+    rounds: int = 6
 
 
-def structure(
-    views: Sightings, camera: PinholeCamera, limits: StructureLimits | None = None
-) -> list[NDArray[np.float32]]:
+@dataclass(frozen=True)
+class Structure:
     """
-    Find the shape of what each image sees.
+    Where the camera was and what it saw, in a unit of length of its own.
+
+    Attributes
+    ----------
+    world_from_camera : mapping of int to np.ndarray, shape (4, 4)
+        Poses by number of the image.
+    views : Sightings
+        Of the corners that fit; images without a pose have none.
+    world : np.ndarray, shape (N, 3), float64
+        The point that each of these views sees.
+    depth : np.ndarray, shape (N,), float64
+        Its depth there, along the optical axis.
+
+    """
+
+    world_from_camera: Mapping[int, Array]
+    views: Sightings
+    world: Array
+    depth: Array
+
+    def points(self, image: int) -> NDArray[np.float32]:
+        """Return u, v [px] and depth (N, 3) of what an image sees."""
+        own = self.views.image == image
+        return np.column_stack([self.views.uv[own], self.depth[own]]).astype(np.float32)
+
+
+def reconstruct(
+    views: Sightings, camera: PinholeCamera, limits: StructureLimits | None = None
+) -> list[Structure]:
+    """
+    Find the shape of what images see.
 
     Parameters
     ----------
@@ -78,125 +119,202 @@ def structure(
 
     Returns
     -------
-    list of np.ndarray, shape (N, 3), float32
-        For each image u, v [px] and depth in units of its own; none where the camera did not move
-        enough or the motion is not clear.
+    list of Structure
+        Each with a unit of its own. An image is in one of them, or in none where the camera did
+        not move enough or the motion is not clear.
 
     """
     limits = limits or StructureLimits()
+    found: list[Structure] = []
+    while (structure := _grow(views, camera, limits)) is not None:
+        found.append(structure)
+        views = views.where(~np.isin(views.image, list(structure.world_from_camera)))
+    return found
+
+
+def _grow(views: Sightings, camera: PinholeCamera, limits: StructureLimits) -> Structure | None:
+    """Begin with the best pair of images and add those that see the same points."""
+    images = _by_image(views)
+    pairs = (
+        _pair(views, images, (first, first + step), camera, limits)
+        for step in limits.steps
+        for first in range(len(images) - step)
+    )
+    begun = max((p for p in pairs if p is not None), key=lambda pair: pair[0], default=None)
+    if begun is None:
+        return None
+    structure = begun[1]
+    for _ in range(limits.rounds):
+        poses = _find_poses(views, images, structure, camera, limits)
+        if len(poses) < 2:
+            break
+        better = _intersect(views, poses, camera, limits)
+        if better is None:
+            break
+        done = better.world_from_camera.keys() == structure.world_from_camera.keys()
+        structure = better
+        if done:
+            break
+    return _adjust(structure, camera, limits)
+
+
+def _adjust(structure: Structure, camera: PinholeCamera, limits: StructureLimits) -> Structure:
+    """Let all poses and points of a structure move together, and leave out what then is off."""
+    views, stacked = structure.views, _stack(structure.world_from_camera, structure.views.images)
+    world = np.full((int(views.track.max()) + 1, 3), np.nan)
+    world[views.track] = structure.world
+    for _ in range(2):
+        world, stacked = adjust_bundle(views, world, stacked, camera)
+        good = reprojection(views, world, stacked, camera) < 1.5 * limits.max_error
+        views = views.where(good)
+    poses = {number: stacked[number] for number in structure.world_from_camera}
+    depth = depth_in_views(views, world, stacked)
+    return _believed(views, world, poses, depth, limits) or structure
+
+
+def _by_image(views: Sightings) -> list[NDArray[np.intp]]:
+    """Return the indices of the views of each image."""
     order = np.argsort(views.image, kind='stable')
     ends = np.searchsorted(views.image[order], np.arange(views.images + 1))
-    images = [order[first:last] for first, last in itertools.pairwise(ends)]
-    return [_best_pair(views, images, number, camera, limits) for number in range(len(images))]
-
-
-def _best_pair(
-    views: Sightings,
-    images: Sequence[NDArray[np.intp]],
-    number: int,
-    camera: PinholeCamera,
-    limits: StructureLimits,
-) -> NDArray[np.float32]:
-    """Return the points of an image from the neighbour that shows them best."""
-    best, most = _NONE, 0.0
-    for step in limits.steps:
-        for other in (number + step, number - step):
-            if 0 <= other < len(images):
-                merit, points = _pair(views, images[number], images[other], camera, limits)
-                best, most = (points, merit) if merit > most else (best, most)
-    return best
-
-
-_NONE = np.zeros((0, 3), np.float32)
+    return [order[first:last] for first, last in itertools.pairwise(ends)]
 
 
 def _pair(
     views: Sightings,
-    own: NDArray[np.intp],
-    other: NDArray[np.intp],
+    images: list[NDArray[np.intp]],
+    numbers: tuple[int, int],
     camera: PinholeCamera,
     limits: StructureLimits,
-) -> tuple[float, NDArray[np.float32]]:
-    """Return the points of one pair of images, and how much to think of them."""
+) -> tuple[float, Structure] | None:
+    """Return how much to think of a pair of images, and what they see."""
+    own, other = (images[number] for number in numbers)
     _, first, second = np.intersect1d(
         views.track[own], views.track[other], assume_unique=True, return_indices=True
     )
     if len(first) < limits.min_matches:
-        return 0.0, _NONE
-    here, there = views.uv[own[first]], views.uv[other[second]]
-    motion = _motion(here, there, camera, limits)
+        return None
+    motion = _motion(views.uv[own[first]], views.uv[other[second]], camera, limits)
     if motion is None:
-        return 0.0, _NONE
-    rotation, translation, share = motion
-    points, parallax, error = _intersect(here, there, rotation, translation, camera)
-    good = (error < 1.5 * limits.max_error) & (parallax >= limits.min_parallax)
-    good &= points[:, 2] > 0
-    if good.sum() < limits.min_points:
-        return 0.0, _NONE
-    depth = points[:, 2] / np.median(points[good, 2])
-    good &= (depth < limits.range) & (depth > 1 / limits.range)
-    angle = min(float(np.median(parallax[good])), limits.enough_parallax)
-    kept = np.column_stack([here[good], depth[good]]).astype(np.float32)
-    return angle * float(np.sqrt(len(kept))) * share, kept
+        return None
+    pose, share = motion
+    both = np.concatenate([own[first], other[second]])
+    seen = _intersect(views.where(both), {numbers[0]: np.eye(4), numbers[1]: pose}, camera, limits)
+    if seen is None:
+        return None
+    here = seen.world[seen.views.image == numbers[0]]
+    there = here - pose[:3, 3]
+    lengths = np.linalg.norm(here, axis=1) * np.linalg.norm(there, axis=1)
+    angle = np.degrees(np.arccos(np.clip((here * there).sum(1) / lengths, -1, 1)))
+    parallax = min(float(np.median(angle)), limits.enough_parallax)
+    return parallax * float(np.sqrt(len(here))) * share, seen
 
 
 def _motion(
     here: Array, there: Array, camera: PinholeCamera, limits: StructureLimits
-) -> tuple[Array, Array, float] | None:
-    """Return rotation and direction from the first camera to the second, and the share it fits."""
-    matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1.0]])
+) -> tuple[Array, float] | None:
+    """Return the pose of the second camera in the first, 1 away, and the share that fits it."""
     cv2.setRNGSeed(0)
     essential, mask = cv2.findEssentialMat(
-        here, there, matrix, cv2.USAC_MAGSAC, 0.999, limits.max_error
+        here, there, camera.matrix, cv2.USAC_MAGSAC, 0.999, limits.max_error
     )
     if essential is None or essential.shape != (3, 3):
         return None
     share = float(np.mean(mask))
     if share < limits.min_share:
         return None
-    _, rotation, translation, _ = cv2.recoverPose(essential, here, there, matrix, mask=mask)
-    return rotation.astype(np.float64), translation.ravel().astype(np.float64), share
+    _, rotation, translation, _ = cv2.recoverPose(essential, here, there, camera.matrix, mask=mask)
+    return _inverse(rotation, translation), share
+
+
+def _find_poses(
+    views: Sightings,
+    images: list[NDArray[np.intp]],
+    structure: Structure,
+    camera: PinholeCamera,
+    limits: StructureLimits,
+) -> dict[int, Array]:
+    """Find the pose of every image that sees enough of the points."""
+    world = np.full((int(views.track.max()) + 1, 3), np.nan)
+    world[structure.views.track] = structure.world
+    poses = {}
+    for number, own in enumerate(images):
+        points = world[views.track[own]]
+        known = np.isfinite(points).all(1)
+        if known.sum() < limits.min_points:
+            continue
+        points, seen = points[known], views.uv[own][known]
+        found, turn, shift, inliers = cv2.solvePnPRansac(
+            points,
+            seen,
+            camera.matrix,
+            None,
+            reprojectionError=1.5 * limits.max_error,
+            flags=cv2.SOLVEPNP_SQPNP,
+        )
+        count = 0 if inliers is None else len(inliers)
+        if not found or count < max(limits.min_points, limits.min_share * len(points)):
+            continue
+        fits = inliers.ravel()
+        turn, shift = cv2.solvePnPRefineLM(
+            points[fits], seen[fits], camera.matrix, None, turn, shift
+        )
+        poses[number] = _inverse(cv2.Rodrigues(turn)[0], shift)
+    return poses
 
 
 def _intersect(
-    here: Array, there: Array, rotation: Array, translation: Array, camera: PinholeCamera
-) -> tuple[Array, Array, Array]:
-    """
-    Find the points nearest to both rays.
-
-    Returns
-    -------
-    points : np.ndarray, shape (N, 3)
-        In the first camera; the distance between both cameras is 1.
-    parallax : np.ndarray, shape (N,)
-        Angle between both rays [degrees].
-    error : np.ndarray, shape (N,)
-        Larger distance from where the point was seen to where it is [px]; infinite for points
-        behind a camera.
-
-    """
-    a = _rays(here, camera)
-    b = _rays(there, camera) @ rotation  # in the axes of the first camera
-    centre = -rotation.T @ translation
-    cosine = np.clip((a * b).sum(1), -1, 1)
-    parallax = np.degrees(np.arccos(cosine))
-    # Least squares of |s a - (c + t b)|^2 in s and t.
-    determinant = np.maximum(1 - cosine**2, 1e-12)
-    s = (a @ centre - cosine * (b @ centre)) / determinant
-    t = (cosine * (a @ centre) - b @ centre) / determinant
-    points = 0.5 * (s[:, None] * a + centre + t[:, None] * b)
-    error = np.zeros(len(points))
-    for local, uv in ((points, here), (points @ rotation.T + translation, there)):
-        with np.errstate(divide='ignore', invalid='ignore'):
-            u = camera.fx * local[:, 0] / local[:, 2] + camera.cx
-            v = camera.fy * local[:, 1] / local[:, 2] + camera.cy
-        away = np.hypot(u - uv[:, 0], v - uv[:, 1])
-        error = np.maximum(error, np.where(local[:, 2] > 0, away, np.inf))
-    return points, parallax, error
+    views: Sightings,
+    poses: Mapping[int, Array],
+    camera: PinholeCamera,
+    limits: StructureLimits,
+) -> Structure | None:
+    """Find the points that images with these poses see; none if one sees too few of them."""
+    stacked = _stack(poses, views.images)
+    allowed = TrackLimits(
+        min_views=min(3, len(poses)),
+        min_parallax=limits.min_parallax,
+        max_reprojection=1.5 * limits.max_error,
+        min_depth=1e-6,
+        max_depth=np.inf,
+    )
+    posed = views.where(np.isin(views.image, list(poses)))
+    seen, world = intersect_tracks(posed, stacked, camera, allowed)
+    return _believed(seen, world, poses, depth_in_views(seen, world, stacked), limits)
 
 
-def _rays(uv: Array, camera: PinholeCamera) -> Array:
-    """Return the rays (N, 3) through pixels, of unit length."""
-    x, y = (uv[:, 0] - camera.cx) / camera.fx, (uv[:, 1] - camera.cy) / camera.fy
-    rays = np.stack([x, y, np.ones_like(x)], axis=1)
-    return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
+def _believed(
+    views: Sightings,
+    world: Array,
+    poses: Mapping[int, Array],
+    depth: Array,
+    limits: StructureLimits,
+) -> Structure | None:
+    """Leave out points far from all others, and images that see too few; None if none is left."""
+    if not len(depth):
+        return None
+    ratio = depth / np.median(depth)
+    likely = (ratio < limits.range) & (ratio > 1 / limits.range)
+    views, depth = views.where(likely), depth[likely]
+    count = np.bincount(views.image, minlength=views.images)
+    enough = {number: pose for number, pose in poses.items() if count[number] >= limits.min_points}
+    if len(enough) < 2:
+        return None
+    kept = np.isin(views.image, list(enough))
+    views = views.where(kept)
+    return Structure(enough, views, world[views.track], depth[kept])
+
+
+def _stack(poses: Mapping[int, Array], images: int) -> Array:
+    """Return the pose of every image, the identity where it is not known."""
+    stacked = np.tile(np.eye(4), (images, 1, 1))
+    for number, pose in poses.items():
+        stacked[number] = pose
+    return stacked
+
+
+def _inverse(rotation: Any, translation: Any) -> Array:
+    """Return the inverse (4, 4) of a rotation (3, 3) and a translation (3,) after it."""
+    pose = np.eye(4)
+    pose[:3, :3] = np.asarray(rotation).T
+    pose[:3, 3] = -pose[:3, :3] @ np.ravel(translation)
+    return pose

@@ -90,18 +90,48 @@ def points_of_tracks(
     if not len(views.track):
         return points
     stacked = np.stack(world_from_camera).astype(np.float64)
-    views, world = _fit(views, stacked, camera, limits)
-    depth = _in_camera(world[views.track], stacked[views.image])[:, 2]
+    views, world = intersect_tracks(views, stacked, camera, limits)
+    depth = depth_in_views(views, world, stacked)
     for number in np.unique(views.image):
         seen = views.image == number
         points[number] = np.column_stack([views.uv[seen], depth[seen]]).astype(np.float32)
     return points
 
 
-def _fit(
+def depth_in_views(
+    views: Sightings, world: NDArray[np.float64], world_from_camera: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the depth (N,) at which each view sees its track, of points (T, 3) by track."""
+    return _in_camera(world[views.track], world_from_camera[views.image])[:, 2]
+
+
+def intersect_tracks(
     views: Sightings, poses: NDArray[np.float64], camera: PinholeCamera, limits: TrackLimits
 ) -> tuple[Sightings, NDArray[np.float64]]:
-    """Intersect the rays of each track; return the views that agree and the points (T, 3)."""
+    """
+    Intersect the rays of each track.
+
+    Parameters
+    ----------
+    views : Sightings
+        What was seen.
+    poses : np.ndarray, shape (images, 4, 4)
+        ``world_from_camera`` of every image, those that see nothing included.
+    camera : PinholeCamera
+        Intrinsics of all of them.
+    limits : TrackLimits
+        What counts.
+
+    Returns
+    -------
+    views : Sightings
+        Those that agree.
+    world : np.ndarray, shape (T, 3)
+        Points by track; those without a view that agrees mean nothing.
+
+    """
+    if not len(views.track):
+        return views, np.zeros((0, 3))
     rays = np.column_stack(
         [
             (views.uv[:, 0] - camera.cx) / camera.fx,
@@ -113,10 +143,11 @@ def _fit(
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     for _ in range(2):
         world, wide = _intersect(views, directions, poses, limits)
-        local = _in_camera(world[views.track], poses[views.image])
-        error = _reprojection(local, views.uv, camera)
-        good = wide[views.track] & (error < limits.max_reprojection)
-        good &= (local[:, 2] > limits.min_depth) & (local[:, 2] < limits.max_depth)
+        depth = depth_in_views(views, world, poses)
+        good = wide[views.track] & (
+            reprojection(views, world, poses, camera) < limits.max_reprojection
+        )
+        good &= (depth > limits.min_depth) & (depth < limits.max_depth)
         views, directions = views.where(good), directions[good]
         count = np.bincount(views.track, minlength=len(world))
         kept = count[views.track] >= limits.min_views
@@ -169,12 +200,16 @@ def _in_camera(
         )
 
 
-def _reprojection(
-    local: NDArray[np.float64], uv: NDArray[np.float64], camera: PinholeCamera
+def reprojection(
+    views: Sightings,
+    world: NDArray[np.float64],
+    world_from_camera: NDArray[np.float64],
+    camera: PinholeCamera,
 ) -> NDArray[np.float64]:
-    """Distance [px] between where points (N, 3) of the optical frame are and were seen."""
+    """Distance (N,) between where points (T, 3) by track are and were seen [px]."""
+    local = _in_camera(world[views.track], world_from_camera[views.image])
     with np.errstate(invalid='ignore', divide='ignore'):
         u = camera.fx * local[:, 0] / local[:, 2] + camera.cx
         v = camera.fy * local[:, 1] / local[:, 2] + camera.cy
-        error = np.hypot(u - uv[:, 0], v - uv[:, 1])
+        error = np.hypot(u - views.uv[:, 0], v - views.uv[:, 1])
     return np.where(np.isfinite(error), error, np.inf)

@@ -4,15 +4,15 @@
 
 from dataclasses import replace
 
+from mono_depth_ros.adaptation.bundle import adjust_bundle
 from mono_depth_ros.adaptation.corners import follow_corners, Sightings
 from mono_depth_ros.adaptation.segment import Segment
-from mono_depth_ros.adaptation.structure import structure
+from mono_depth_ros.adaptation.structure import reconstruct
 from mono_depth_ros.adaptation.target_frame import make_target_frame, read_frame, write_frame
-from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.adaptation.tracks import reprojection
 import numpy as np
 import pytest
-
-CAMERA = PinholeCamera(300.0, 300.0, 159.5, 119.5, 320, 240)
+from walks import CAMERA, photographs
 
 
 def turned(angle):
@@ -54,58 +54,116 @@ def test_shape_is_found_up_to_one_factor():
     places = [np.array([0.06 * k, 0.01 * k, 0.04 * k]) for k in range(9)]
     views, depth = watch(places, [0.01 * k for k in range(9)])
 
-    found = structure(views, CAMERA)
+    (found,) = reconstruct(views, CAMERA)
 
-    for number in (0, 4, 8):
-        assert len(found[number]) > 150
-        assert np.median(errors(found[number], views, depth, number)) < 0.02
+    for number in range(9):
+        assert len(found.points(number)) > 150
+        assert np.median(errors(found.points(number), views, depth, number)) < 0.01
+
+
+def test_poses_are_found_up_to_the_same_factor():
+    places = [np.array([0.06 * k, 0.01 * k, 0.04 * k]) for k in range(9)]
+    views, depth = watch(places, [0.01 * k for k in range(9)])
+
+    (found,) = reconstruct(views, CAMERA)
+
+    first, last = (np.linalg.inv(found.world_from_camera[k]) for k in (0, 8))
+    moved = last @ np.linalg.inv(first)  # from the first camera to the last
+    own = found.views.image == 0
+    metres = np.median(depth[0][found.views.track[own]] / found.depth[own])
+    np.testing.assert_allclose(moved[:3, :3], turned(0.08).T, atol=0.003)
+    np.testing.assert_allclose(moved[:3, 3] * metres, -turned(0.08).T @ places[8], atol=0.01)
+
+
+def test_two_runs_that_share_nothing_have_a_unit_each():
+    places = [np.array([0.06 * k, 0.0, 0.02 * k]) for k in range(9)]
+    first, _ = watch(places, [0.0] * 9)
+    second, _ = watch(places, [0.0] * 9, seed=1)
+    both = Sightings(
+        np.concatenate([first.track, second.track + 300]),
+        np.concatenate([first.image, second.image + 9]),
+        np.concatenate([first.uv, second.uv]),
+        18,
+    )
+
+    found = reconstruct(both, CAMERA)
+
+    assert sorted(sorted(one.world_from_camera) for one in found) == [
+        list(range(9)),
+        list(range(9, 18)),
+    ]
+
+
+def test_moving_all_at_once_is_better_than_in_turns():
+    places = [np.array([0.03 * k, 0.005 * k, 0.02 * k]) for k in range(12)]
+    views, depth = watch(places, [0.005 * k for k in range(12)], noise=0.3)
+    world = np.stack(
+        [
+            (views.uv[:300, 0] - CAMERA.cx) / 300 * depth[0],
+            (views.uv[:300, 1] - CAMERA.cy) / 300 * depth[0],
+            depth[0],
+        ],
+        1,
+    )
+    rng = np.random.default_rng(0)
+    poses = np.tile(np.eye(4), (12, 1, 1))
+    for pose, place, angle in zip(poses, places, [0.005 * k for k in range(12)], strict=True):
+        pose[:3, :3], pose[:3, 3] = turned(angle), place
+    off = poses.copy()
+    off[1:, :3, 3] += rng.normal(0, 0.01, (11, 3))
+    begun = world * rng.uniform(0.9, 1.1, (300, 1))
+
+    moved, found = adjust_bundle(views, begun, off, CAMERA)
+
+    before, after = (
+        np.median(reprojection(views, *guess, CAMERA)) for guess in ((begun, off), (moved, found))
+    )
+    assert after < 0.4 < 1.0 < before  # px; the noise is .3 in both directions
+    np.testing.assert_allclose(found[0], poses[0])
+    unit = found[-1, :3, 3] @ places[-1] / (places[-1] @ places[-1])
+    np.testing.assert_allclose(found[:, :3, 3] / unit, places, atol=0.004)
+
+
+def test_what_is_right_stays():
+    places = [np.array([0.06 * k, 0.0, 0.02 * k]) for k in range(3)]
+    views, depth = watch(places, [0.0] * 3, noise=0.0)
+    rays = (views.uv[:300] - [CAMERA.cx, CAMERA.cy]) / 300
+    world = np.column_stack([rays, np.ones(300)]) * depth[0][:, None]
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    poses[:, :3, 3] = places
+
+    moved, found = adjust_bundle(views, world, poses, CAMERA)
+
+    np.testing.assert_allclose(moved, world, atol=1e-6)
+    np.testing.assert_allclose(found, poses, atol=1e-6)
 
 
 def test_wrong_sightings_are_left_out():
     places = [np.array([0.08 * k, 0.0, 0.02 * k]) for k in range(5)]
     views, depth = watch(places, [0.0] * 5, wrong=0.15)
 
-    (first, *_) = structure(views, CAMERA)
+    (found,) = reconstruct(views, CAMERA)
 
-    assert len(first) > 100
-    assert np.percentile(errors(first, views, depth, 0), 95) < 0.1
+    assert len(found.points(0)) > 100
+    assert np.percentile(errors(found.points(0), views, depth, 0), 95) < 0.1
 
 
 @pytest.mark.parametrize('angle', [0.0, 0.02])
 def test_a_camera_that_stands_or_only_turns_sees_no_shape(angle):
     views, _ = watch([np.zeros(3)] * 9, [angle * k for k in range(9)])
 
-    assert [len(points) for points in structure(views, CAMERA)] == [0] * 9
+    assert reconstruct(views, CAMERA) == []
 
 
 def test_few_corners_say_nothing():
     views, _ = watch([np.array([0.1 * k, 0, 0]) for k in range(5)], [0.0] * 5, count=30)
 
-    assert [len(points) for points in structure(views, CAMERA)] == [0] * 5
+    assert reconstruct(views, CAMERA) == []
 
 
 def test_no_image_has_no_corner():
     assert follow_corners([]).images == 0
-    assert structure(follow_corners([]), CAMERA) == []
-
-
-def photographs(count=8):
-    """Render a textured wall with a nearer panel, from a camera that moves sideways."""
-    import cv2
-
-    rng = np.random.default_rng(0)
-    wall, panel = (cv2.resize(rng.integers(0, 256, (60, 90), np.uint8), (960, 640)) for _ in 'ab')
-    images = []
-    for number in range(count):
-        layers = [
-            np.roll(texture, -round(300 * 0.04 * number / z), axis=1)[100:340, 200:520]
-            for texture, z in ((wall, 4.0), (panel, 2.0))
-        ]
-        edge = 160 - round(300 * 0.04 * number / 2.0)
-        image = layers[0].copy()
-        image[:, :edge] = layers[1][:, :edge]
-        images.append(np.repeat(image[..., None], 3, 2))
-    return images
+    assert reconstruct(follow_corners([]), CAMERA) == []
 
 
 def frames_of(images, gap_ns=100_000_000):

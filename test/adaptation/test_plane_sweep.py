@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Plane sweep: dense depth where images agree, and nothing where they do not."""
+
+from dataclasses import replace
+
+from mono_depth_ros.adaptation.plane_sweep import plane_sweep, SweepLimits
+from mono_depth_ros.adaptation.segment import Segment
+from mono_depth_ros.adaptation.target_frame import make_target_frame
+import numpy as np
+import pytest
+from walks import CAMERA, photographs
+
+RANGE = (1.0, 3.0, 10.0)
+
+
+def walk(count=8, step=0.04):
+    """Number the images of a walk to the right, with their poses."""
+    images = dict(enumerate(photographs(count)))
+    poses = {number: np.eye(4) for number in images}
+    for number, pose in poses.items():
+        pose[0, 3] = step * number
+    return images, poses
+
+
+def test_a_wall_and_a_panel_before_it_have_their_depth():
+    images, poses = walk(12)
+
+    maps = plane_sweep(images, poses, CAMERA, RANGE)
+
+    assert sorted(maps) == list(range(12))
+    for number, depth in maps.items():
+        edge = 160 - 6 * number
+        panel, wall = depth[20:-20, 20 : edge - 12], depth[20:-20, edge + 40 : -20]
+        for part, metres in ((panel, 2.0), (wall, 4.0)):
+            known = part[np.isfinite(part)]
+            assert known.size > 0.7 * part.size
+            assert np.median(known) == pytest.approx(metres, rel=0.02)
+            assert np.mean(np.abs(known / metres - 1) > 0.1) < 0.02
+
+
+def test_what_others_do_not_see_is_not_known():
+    images, poses = walk()
+    images[4] = images[4].copy()
+    images[4][80:160, 40:100] = np.random.default_rng(1).integers(0, 256, (80, 60, 3))
+
+    depth = plane_sweep(images, poses, CAMERA, RANGE)[4]
+
+    assert np.isfinite(depth[90:150, 50:90]).mean() < 0.02
+    assert np.isfinite(depth[90:150, 200:280]).mean() > 0.7
+
+
+def test_a_bare_wall_says_nothing():
+    _, poses = walk(4)
+    bare = {number: np.full((240, 320, 3), 128, np.uint8) for number in poses}
+
+    maps = plane_sweep(bare, poses, CAMERA, RANGE)
+
+    assert not any(np.isfinite(depth).any() for depth in maps.values())
+
+
+def test_wrong_poses_leave_little():
+    images, poses = walk()
+    right = plane_sweep(images, poses, CAMERA, RANGE)
+    rng = np.random.default_rng(0)
+    for pose in poses.values():
+        pose[1, 3] = rng.uniform(-0.1, 0.1)  # up to 15 pixels up and down
+
+    wrong = plane_sweep(images, poses, CAMERA, RANGE)
+
+    def share(maps):
+        return np.mean([np.isfinite(depth).mean() for depth in maps.values()])
+
+    assert share(wrong) < 0.25 * share(right)
+
+
+def test_images_far_from_all_others_are_left_out():
+    images, poses = walk(4)
+    poses[3][0, 3] = 9.0
+
+    assert sorted(plane_sweep(images, poses, CAMERA, RANGE, SweepLimits(baseline=0.02))) == [
+        0,
+        1,
+        2,
+    ]
+    assert plane_sweep({}, {}, CAMERA, RANGE) == {}
+
+
+def test_a_segment_keeps_dense_points_with_and_without_metres():
+    images, poses = walk(12)
+    posed, bare = Segment(images=12), Segment(images=12)
+    with_poses, without = [], []
+    for number, image in images.items():
+        frame = make_target_frame(image, CAMERA, (96, 128), stamp_ns=number * 100_000_000)
+        with_poses += posed.add(frame, image, CAMERA, poses[number])
+        without += bare.add(frame, image, CAMERA)
+
+    dense = [frame for frame in without if len(frame.structure) == 1000]
+    assert len(dense) >= 10
+    for frame in with_poses:
+        if len(frame.points) < 1000:
+            continue
+        left, right = frame.points[:, 0] < 30, frame.points[:, 0] > 80
+        assert np.median(frame.points[left, 2]) == pytest.approx(2.0, rel=0.05)
+        assert np.median(frame.points[right, 2]) == pytest.approx(4.0, rel=0.05)
+    for one, other in zip(with_poses, without, strict=True):
+        np.testing.assert_array_equal(one.structure, other.structure)
+        assert not len(other.points)
+
+
+def test_points_of_a_sensor_are_kept():
+    images, poses = walk(8)
+    sensed = np.float32([[10, 20, 1.5]])
+    segment, done = Segment(images=8), []
+    for number, image in images.items():
+        frame = make_target_frame(image, CAMERA, (96, 128), stamp_ns=number * 100_000_000)
+        frame = replace(frame, points=sensed)
+        done += segment.add(frame, image, CAMERA, poses[number])
+
+    assert all(np.array_equal(frame.points, sensed) for frame in done)
+    assert any(len(frame.structure) for frame in done)
