@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 Pose = NDArray[np.float64]
 DepthMap = NDArray[np.float32]
 LEVELS = 48  # grey levels of one standard deviation
+WORSE = 1.3  # what the worse of both best images may differ by, in units of what both may
 BESIDE = 2  # planes next to the best one that are not another answer
 
 
@@ -159,6 +160,7 @@ def _costs(
         turn = matrix @ pose[:3, :3] @ back
         shift = matrix @ np.outer(pose[:3, 3], back[2])
         for plane, its_inverse in enumerate(inverse):
+            # What is outside of the other image is 0, which no grey level is near to.
             seen = cv2.warpPerspective(
                 image,
                 turn + its_inverse * shift,
@@ -191,7 +193,7 @@ def _best_plane(
     depth = 1 / (inverse[0] + (best + part) * (inverse[1] - inverse[0]))
     allowed = limits.max_difference * LEVELS * limits.window**2
     clear = (best > 0) & (best < len(inverse) - 1)
-    clear &= (here < allowed) & (at(second, best) < 1.3 * allowed)
+    clear &= (here < allowed) & (at(second, best) < WORSE * allowed)
     for step in range(-BESIDE, BESIDE + 1):
         plane = (best + step).clip(0, len(inverse) - 1)[None]
         np.put_along_axis(cost, plane, np.iinfo(np.uint16).max, 0)

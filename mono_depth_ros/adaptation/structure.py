@@ -27,6 +27,7 @@ from mono_depth_ros.adaptation.tracks import (
     TrackLimits,
 )
 from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.poses import inverse
 import numpy as np
 from numpy.typing import NDArray
 
@@ -223,7 +224,7 @@ def _motion(
     if share < limits.min_share:
         return None
     _, rotation, translation, _ = cv2.recoverPose(essential, here, there, camera.matrix, mask=mask)
-    return _inverse(rotation, translation), share
+    return _camera_pose(rotation, translation), share
 
 
 def _find_poses(
@@ -258,7 +259,7 @@ def _find_poses(
         turn, shift = cv2.solvePnPRefineLM(
             points[fits], seen[fits], camera.matrix, None, turn, shift
         )
-        poses[number] = _inverse(cv2.Rodrigues(turn)[0], shift)
+        poses[number] = _camera_pose(cv2.Rodrigues(turn)[0], shift)
     return poses
 
 
@@ -312,9 +313,8 @@ def _stack(poses: Mapping[int, Array], images: int) -> Array:
     return stacked
 
 
-def _inverse(rotation: Any, translation: Any) -> Array:
-    """Return the inverse (4, 4) of a rotation (3, 3) and a translation (3,) after it."""
+def _camera_pose(rotation: Any, translation: Any) -> Array:
+    """Return ``world_from_camera`` of a camera that sees R X + t."""
     pose = np.eye(4)
-    pose[:3, :3] = np.asarray(rotation).T
-    pose[:3, 3] = -pose[:3, :3] @ np.ravel(translation)
-    return pose
+    pose[:3, :3], pose[:3, 3] = rotation, np.ravel(translation)
+    return inverse(pose)

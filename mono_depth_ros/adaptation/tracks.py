@@ -1,18 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-Metric points from motion: corners tracked through images whose poses are known.
-
-Corners are followed from image to image, and the rays of each track are intersected. Known poses
-make the points metric.
-"""
+"""Points of corners that were followed through images whose poses are known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mono_depth_ros.adaptation.corners import follow_corners, Sightings
+from mono_depth_ros.adaptation.corners import Sightings
 from mono_depth_ros.camera import PinholeCamera
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +27,7 @@ class TrackLimits:
         Largest distance between a point and where a view saw it [px]; views beyond are left out
         once, and the rest is fitted again.
     min_depth, max_depth : float
-        Range of points [m].
+        Range of points, in the unit of the poses.
 
     """
 
@@ -42,60 +36,6 @@ class TrackLimits:
     max_reprojection: float = 1.5
     min_depth: float = 0.2
     max_depth: float = 20.0
-
-
-@dataclass(frozen=True)
-class PosedImage:
-    """A grey or colour image (H, W[, 3]) uint8 and the pose (4, 4) of its optical frame."""
-
-    image: NDArray[np.uint8]
-    world_from_camera: NDArray[np.float64]
-
-
-def triangulate(
-    images: Iterable[PosedImage], camera: PinholeCamera, limits: TrackLimits | None = None
-) -> list[NDArray[np.float32]]:
-    """
-    Find metric points in images of one camera whose poses are known.
-
-    Parameters
-    ----------
-    images : iterable of PosedImage
-        In the order they were taken, near enough that corners can be followed.
-    camera : PinholeCamera
-        Intrinsics of all of them.
-    limits : TrackLimits, optional
-        What counts.
-
-    Returns
-    -------
-    list of np.ndarray, shape (N, 3), float32
-        For each image u, v [px] and depth [m] of the points it sees.
-
-    """
-    posed = list(images)
-    views = follow_corners(image.image for image in posed)
-    return points_of_tracks(views, [image.world_from_camera for image in posed], camera, limits)
-
-
-def points_of_tracks(
-    views: Sightings,
-    world_from_camera: Sequence[NDArray[np.float64]],
-    camera: PinholeCamera,
-    limits: TrackLimits | None = None,
-) -> list[NDArray[np.float32]]:
-    """Find metric points, as `triangulate` does, from corners that were followed already."""
-    limits = limits or TrackLimits()
-    points: list[NDArray[np.float32]] = [np.zeros((0, 3), np.float32) for _ in world_from_camera]
-    if not len(views.track):
-        return points
-    stacked = np.stack(world_from_camera).astype(np.float64)
-    views, world = intersect_tracks(views, stacked, camera, limits)
-    depth = depth_in_views(views, world, stacked)
-    for number in np.unique(views.image):
-        seen = views.image == number
-        points[number] = np.column_stack([views.uv[seen], depth[seen]]).astype(np.float32)
-    return points
 
 
 def depth_in_views(
@@ -127,7 +67,7 @@ def intersect_tracks(
     views : Sightings
         Those that agree.
     world : np.ndarray, shape (T, 3)
-        Points by track; those without a view that agrees mean nothing.
+        Points by track, in the unit of the poses; those without a view that agrees mean nothing.
 
     """
     if not len(views.track):

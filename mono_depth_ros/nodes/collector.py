@@ -186,7 +186,7 @@ class Collector:
             except Exception as error:  # whatever one image does, the next one is looked at
                 self.problem = f'{type(error).__name__}: {error}'
             self._rest(time.thread_time() - begun)
-        self._offer(self._segment.flush())
+        self._offer(self._segment.flush(sweep=False))  # somebody waits for the end
 
     def _rest(self, worked: float) -> None:
         """Take no new images for a while if this one took long: what is put aside is finished."""

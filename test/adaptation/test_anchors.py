@@ -4,8 +4,8 @@
 
 from floors import CAMERA, floor_depth
 from mono_depth_ros.adaptation.anchors import floor_points, static_map
-from mono_depth_ros.adaptation.corners import Sightings
-from mono_depth_ros.adaptation.tracks import points_of_tracks, PosedImage, triangulate
+from mono_depth_ros.adaptation.corners import follow_corners, Sightings
+from mono_depth_ros.adaptation.tracks import depth_in_views, intersect_tracks, TrackLimits
 from mono_depth_ros.errors import ShapeError
 import numpy as np
 import pytest
@@ -64,13 +64,21 @@ def textured_plane(distance, poses):
     return images
 
 
+def triangulate(images, poses, camera=CAMERA):
+    """Return u, v and depth of the corners of each image."""
+    views, poses = follow_corners(images), np.stack(poses)
+    seen, world = intersect_tracks(views, poses, camera, TrackLimits())
+    points = np.column_stack([seen.uv, depth_in_views(seen, world, poses)])
+    return [points[seen.image == number] for number in range(len(poses))]
+
+
 def test_tracked_corners_of_a_moving_camera_are_metric():
     poses = [np.eye(4) for _ in range(6)]
     for number, pose in enumerate(poses):
         pose[:3, 3] = [0.05 * number, 0.02 * number, 0.01 * number]
     images = textured_plane(2.0, poses)
 
-    found = triangulate([PosedImage(i, p) for i, p in zip(images, poses, strict=True)], CAMERA)
+    found = triangulate(images, poses)
 
     points = np.concatenate(found)
     truth = np.concatenate(
@@ -90,13 +98,15 @@ def test_a_camera_that_only_turns_sees_no_depth():
         pose[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
     images = textured_plane(2.0, poses)
 
-    found = triangulate([PosedImage(i, p) for i, p in zip(images, poses, strict=True)], CAMERA)
+    found = triangulate(images, poses)
 
     assert [len(part) for part in found] == [0, 0, 0, 0]
 
 
 def test_no_image_gives_no_points():
-    assert triangulate([], CAMERA) == []
+    views, world = intersect_tracks(follow_corners([]), np.zeros((0, 4, 4)), CAMERA, TrackLimits())
+
+    assert len(views.track) == len(world) == 0
 
 
 def test_poses_that_no_corner_agrees_with_give_no_points():
@@ -106,9 +116,9 @@ def test_poses_that_no_corner_agrees_with_give_no_points():
     v = CAMERA.cy + np.array([0.0, 3.0, 0.0])  # a view that is off, without which two are left
     views = Sightings(np.zeros(3, int), np.arange(3), np.column_stack([u, v]), 3)
 
-    points = points_of_tracks(views, list(poses), CAMERA)
+    seen, _ = intersect_tracks(views, poses, CAMERA, TrackLimits())
 
-    assert [len(seen) for seen in points] == [0, 0, 0]
+    assert len(seen.track) == 0
 
 
 def test_the_kitchen_has_the_points_that_were_measured_before(kitchen):
@@ -117,7 +127,9 @@ def test_the_kitchen_has_the_points_that_were_measured_before(kitchen):
     frames = [frame for frame, _ in zip(open_frames(kitchen), range(40))]  # noqa: B905
 
     found = triangulate(
-        [PosedImage(frame.rgb, frame.world_from_camera) for frame in frames], frames[0].camera
+        [frame.rgb for frame in frames],
+        [frame.world_from_camera for frame in frames],
+        frames[0].camera,
     )
 
     errors = []

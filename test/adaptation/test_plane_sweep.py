@@ -108,6 +108,19 @@ def test_a_segment_keeps_dense_points_with_and_without_metres():
         assert not len(other.points)
 
 
+def test_in_haste_a_segment_keeps_corners():
+    images, poses = walk(8)
+    segment = Segment()
+    for number, image in images.items():
+        frame = make_target_frame(image, CAMERA, (96, 128), stamp_ns=number * 100_000_000)
+        segment.add(frame, image, CAMERA, poses[number])
+
+    counts = [len(frame.structure) for frame in segment.flush(sweep=False)]
+
+    assert len(counts) == 8
+    assert all(20 <= count < 800 for count in counts)  # of a sweep there would be 1000
+
+
 def test_points_of_a_sensor_are_kept():
     images, poses = walk(8)
     sensed = np.float32([[10, 20, 1.5]])
