@@ -4,7 +4,7 @@
 Anchors: sparse points whose depth in metres the robot knows.
 
 A network sees angles, so its shape transfers to a new place and its metres do not. What fixes
-them are points: of a range sensor, of corners tracked while the robot knows how it moved, or of
+them are points: of a range sensor, of a place seen while the robot knows how it moved, or of
 the floor under a camera of known height. All come out the same, u, v [px] and depth [m].
 """
 

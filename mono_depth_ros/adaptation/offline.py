@@ -38,7 +38,7 @@ def collect(
     size : tuple of int
         (height, width) of the network input [px].
     anchor : str
-        ``poses`` (corners tracked through the frames are metric), ``depth`` (points of a range
+        ``poses`` (they give the metres of what motion tells), ``depth`` (points of a range
         sensor, else of the depth of the frames), ``height`` (points come later, from the network)
         or ``none``.
     config : BufferConfig
