@@ -28,6 +28,8 @@ POINTS, MIN_SWEPT = 1000, 200
 NEARER, FARTHER = 0.6, 3.0
 # Corners that poses and structure must share for metres.
 MIN_SHARED = 30
+# Share of the corners that the images themselves explain from which on poses are believed.
+EXPLAINED = 0.7
 
 
 @dataclass(frozen=True)
@@ -104,52 +106,58 @@ class Segment:
             return [one.frame for one in held]
         camera = held[0].camera
         views = follower.sightings()
-        metric = _metric_views(held, views, camera)
-        frames = [_with_points(one, metric, n) for n, one in enumerate(held)]
-        for structure in reconstruct(views, camera):
-            factor = _metres(structure, metric)
+        known = _by_poses(held, views, camera)
+        frames = [_with_corners(one, known, number) for number, one in enumerate(held)]
+        for structure, metres in _structures(known, views, camera):
             for number, shape in _shapes(structure, frames, camera, sweep).items():
                 frame = replace(frames[number], structure=shape)
-                if factor and not len(held[number].frame.points):
-                    frame = replace(frame, points=shape * np.array([1, 1, factor], np.float32))
+                if metres and not len(held[number].frame.points):
+                    frame = replace(frame, points=shape * np.array([1, 1, metres], np.float32))
                 frames[number] = frame
         return frames
 
 
-@dataclass(frozen=True)
-class _MetricViews:
-    """Views (N) of corners that agree with the poses, and their depth there [m]."""
-
-    views: Sightings
-    depth: NDArray[np.float64]
-
-
-def _metric_views(
-    held: list[_Held], views: Sightings, camera: PinholeCamera
-) -> _MetricViews | None:
-    """Intersect the rays to corners where all poses are known and the camera moved."""
+def _by_poses(held: list[_Held], views: Sightings, camera: PinholeCamera) -> Structure | None:
+    """Intersect the rays to corners where all poses are known and the camera moved; in metres."""
     poses = [one.pose for one in held if one.pose is not None]
     if len(poses) < len(held) or _travel(poses) < MIN_TRAVEL:
         return None
     stacked = np.stack(poses).astype(np.float64)
     seen, world = intersect_tracks(views, stacked, camera, TrackLimits())
-    return _MetricViews(seen, depth_in_views(seen, world, stacked))
+    depth = depth_in_views(seen, world, stacked)
+    return Structure(dict(enumerate(stacked)), seen, world[seen.track], depth)
 
 
-def _metres(structure: Structure, metric: _MetricViews | None) -> float:
+def _structures(
+    known: Structure | None, views: Sightings, camera: PinholeCamera
+) -> list[tuple[Structure, float]]:
+    """
+    Return what was seen, each part with the metres of its unit, 0 where nothing tells.
+
+    Poses of the robot that explain nearly as many corners as those of the images are right, and
+    then better: they bend nothing. Others give the metres alone.
+    """
+    found = reconstruct(views, camera)
+    explained = sum(len(structure.depth) for structure in found)
+    if known is not None and len(known.depth) >= max(MIN_SHARED, EXPLAINED * explained):
+        return [(known, 1.0)]
+    return [(structure, _metres(structure, known)) for structure in found]
+
+
+def _metres(structure: Structure, known: Structure | None) -> float:
     """
     Return how many metres the unit of a structure is; 0 where nothing tells.
 
     It is the median over the corners that both know. The distances between the poses would tell
     it too, and worse: a small error of a turn looks like a shift.
     """
-    if metric is None:
+    if known is None:
         return 0.0
-    names = (_name(structure.views), _name(metric.views))
+    names = (_name(structure.views), _name(known.views))
     _, own, its = np.intersect1d(*names, assume_unique=True, return_indices=True)
     if len(own) < MIN_SHARED:
         return 0.0
-    return float(np.median(metric.depth[its] / structure.depth[own]))
+    return float(np.median(known.depth[its] / structure.depth[own]))
 
 
 def _name(views: Sightings) -> NDArray[np.int64]:
@@ -186,11 +194,9 @@ def _travel(world_from_camera: list[NDArray[np.float64]]) -> float:
     return float(np.linalg.norm(places - places[0], axis=1).max())
 
 
-def _with_points(held: _Held, metric: _MetricViews | None, number: int) -> TargetFrame:
+def _with_corners(held: _Held, known: Structure | None, number: int) -> TargetFrame:
     """Give a frame without points the metric corners it sees, if there are any."""
     frame = held.frame
-    if metric is None or len(frame.points):
+    if known is None or len(frame.points):
         return frame
-    own = metric.views.image == number
-    points = np.column_stack([metric.views.uv[own], metric.depth[own]])
-    return replace(frame, points=resize_points(points, held.camera, frame.camera))
+    return replace(frame, points=resize_points(known.points(number), held.camera, frame.camera))

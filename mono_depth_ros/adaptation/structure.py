@@ -45,8 +45,9 @@ class StructureLimits:
         How many images away the other image of a pair may be.
     min_matches : int
         Corners that both must see.
-    min_parallax : float
-        Least angle between two rays of a point [degrees].
+    min_parallax, min_disparity : float
+        Least angle between two rays of a point [degrees], and what it is in the image [px]:
+        corners of a small image are told apart no better than those of a large one.
     enough_parallax : float
         Median angle of a pair from which on more is no better [degrees].
     max_error : float
@@ -66,6 +67,7 @@ class StructureLimits:
     steps: tuple[int, ...] = (4, 8, 12, 16)
     min_matches: int = 40
     min_parallax: float = 1.0
+    min_disparity: float = 6.4
     enough_parallax: float = 6.0
     max_error: float = 1.0
     min_share: float = 0.5
@@ -273,7 +275,9 @@ def _intersect(
     stacked = _stack(poses, views.images)
     allowed = TrackLimits(
         min_views=min(3, len(poses)),
-        min_parallax=limits.min_parallax,
+        min_parallax=max(
+            limits.min_parallax, float(np.degrees(limits.min_disparity / camera.focal))
+        ),
         max_reprojection=1.5 * limits.max_error,
         min_depth=1e-6,
         max_depth=np.inf,
