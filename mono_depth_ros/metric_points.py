@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import ShapeError
+from mono_depth_ros.projection import points_to_pixels
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,12 +54,11 @@ def points_from_xyz(xyz: NDArray[np.floating], camera: PinholeCamera) -> Points:
     if xyz.ndim != 2 or xyz.shape[1] != 3:
         raise ShapeError(f'points must be (N, 3), got {xyz.shape}')
     xyz = xyz[np.isfinite(xyz).all(1) & (xyz[:, 2] > 1e-3)].astype(np.float64)
-    u = camera.fx * xyz[:, 0] / xyz[:, 2] + camera.cx
-    v = camera.fy * xyz[:, 1] / xyz[:, 2] + camera.cy
+    u, v = points_to_pixels(xyz, camera).T
     inside = (np.abs(u - (camera.width - 1) / 2) <= camera.width / 2) & (
         np.abs(v - (camera.height - 1) / 2) <= camera.height / 2
     )
-    return np.stack([u, v, xyz[:, 2]], axis=1)[inside].astype(np.float32)
+    return np.asarray(np.stack([u, v, xyz[:, 2]], axis=1)[inside], np.float32)
 
 
 def robust_scale(predicted: NDArray[np.floating], true: NDArray[np.floating]) -> float:

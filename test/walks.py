@@ -3,6 +3,7 @@
 """Images of a camera that walks past a wall, which tests look at."""
 
 import cv2
+from mono_depth_ros.adaptation.target_frame import make_target_frame
 from mono_depth_ros.camera import PinholeCamera
 import numpy as np
 
@@ -24,3 +25,11 @@ def photographs(count=8):
         image[:, :edge] = layers[1][:, :edge]
         images.append(np.repeat(image[..., None], 3, 2))
     return images
+
+
+def frames_of(images, gap_ns=100_000_000):
+    """Bring images to a network of 96x128, one after another."""
+    return [
+        make_target_frame(image, CAMERA, (96, 128), stamp_ns=k * gap_ns)
+        for k, image in enumerate(images)
+    ]

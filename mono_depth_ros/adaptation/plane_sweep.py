@@ -17,10 +17,11 @@ from itertools import islice
 
 import cv2
 from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.poses import inverse, Transform
+from mono_depth_ros.projection import depth_to_points, points_to_pixels
 import numpy as np
 from numpy.typing import NDArray
 
-Pose = NDArray[np.float64]
 DepthMap = NDArray[np.float32]
 LEVELS = 48  # grey levels of one standard deviation
 WORSE = 1.3  # what the worse of both best images may differ by, in units of what both may
@@ -69,7 +70,7 @@ class SweepLimits:
 
 def plane_sweep(
     images: Mapping[int, NDArray[np.uint8]],
-    world_from_camera: Mapping[int, Pose],
+    world_from_camera: Mapping[int, Transform],
     camera: PinholeCamera,
     depth: tuple[float, float, float],
     limits: SweepLimits | None = None,
@@ -99,15 +100,15 @@ def plane_sweep(
     """
     limits = limits or SweepLimits()
     near, median, far = depth
-    inverse = np.linspace(1 / far, 1 / near, limits.planes)
+    tried = np.linspace(1 / far, 1 / near, limits.planes)
     beside = _neighbours(world_from_camera, limits.baseline * median)
     normal = {number: _normalise(image) for number, image in images.items()}
     maps = {}
     for number, others in beside.items():
         own, contrast = normal[number]
         compared = [(normal[n][0], pose) for n, pose in islice(others.items(), limits.images)]
-        cost, second = _costs(own, compared, camera.matrix, inverse, limits)
-        found = _best_plane(cost, second, inverse, limits)
+        cost, second = _costs(own, compared, camera.matrix, tried, limits)
+        found = _best_plane(cost, second, tried, limits)
         found[contrast < limits.min_contrast] = np.nan
         maps[number] = found
     return {
@@ -116,8 +117,8 @@ def plane_sweep(
 
 
 def _neighbours(
-    world_from_camera: Mapping[int, Pose], wanted: float
-) -> dict[int, dict[int, Pose]]:
+    world_from_camera: Mapping[int, Transform], wanted: float
+) -> dict[int, dict[int, Transform]]:
     """Return for each image those beside it, the best first, and their ``other_from_own``."""
     beside = {}
     for number, pose in world_from_camera.items():
@@ -129,9 +130,7 @@ def _neighbours(
         near = [other for other, by in away.items() if wanted / 3 < by < 2 * wanted]
         if len(near) >= 2:
             near.sort(key=lambda other: abs(away[other] - wanted))
-            beside[number] = {
-                other: np.linalg.inv(world_from_camera[other]) @ pose for other in near
-            }
+            beside[number] = {other: inverse(world_from_camera[other]) @ pose for other in near}
     return beside
 
 
@@ -145,21 +144,21 @@ def _normalise(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.fl
 
 def _costs(
     own: NDArray[np.uint8],
-    others: list[tuple[NDArray[np.uint8], Pose]],
+    others: list[tuple[NDArray[np.uint8], Transform]],
     matrix: NDArray[np.float64],
-    inverse: NDArray[np.float64],
+    tried: NDArray[np.float64],
     limits: SweepLimits,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """Return the least and the second least difference (P, H, W) at every inverse depth."""
     height, width = own.shape
-    least = np.full((len(inverse), height, width), np.iinfo(np.uint16).max, np.uint16)
+    least = np.full((len(tried), height, width), np.iinfo(np.uint16).max, np.uint16)
     second = least.copy()
     back = np.linalg.inv(matrix)
     side = (limits.window, limits.window)
     for image, pose in others:
         turn = matrix @ pose[:3, :3] @ back
         shift = matrix @ np.outer(pose[:3, 3], back[2])
-        for plane, its_inverse in enumerate(inverse):
+        for plane, its_inverse in enumerate(tried):
             # What is outside of the other image is 0, which no grey level is near to.
             seen = cv2.warpPerspective(
                 image,
@@ -176,7 +175,7 @@ def _costs(
 def _best_plane(
     least: NDArray[np.uint16],
     second: NDArray[np.uint16],
-    inverse: NDArray[np.float64],
+    tried: NDArray[np.float64],
     limits: SweepLimits,
 ) -> DepthMap:
     """Return the depth where both best images differ least, NaN where that is not clear."""
@@ -184,18 +183,18 @@ def _best_plane(
     best = cost.argmin(0)
 
     def at(volume: NDArray[np.uint16], plane: NDArray[np.intp]) -> NDArray[np.float32]:
-        inside = plane.clip(0, len(inverse) - 1)[None]
+        inside = plane.clip(0, len(tried) - 1)[None]
         return np.asarray(np.take_along_axis(volume, inside, 0)[0], np.float32)
 
     here, before, after = at(cost, best), at(cost, best - 1), at(cost, best + 1)
     bend = before - 2 * here + after
     part = np.clip((before - after) / np.maximum(2 * bend, 1e-3), -0.5, 0.5)
-    depth = 1 / (inverse[0] + (best + part) * (inverse[1] - inverse[0]))
+    depth = 1 / (tried[0] + (best + part) * (tried[1] - tried[0]))
     allowed = limits.max_difference * LEVELS * limits.window**2
-    clear = (best > 0) & (best < len(inverse) - 1)
+    clear = (best > 0) & (best < len(tried) - 1)
     clear &= (here < allowed) & (at(second, best) < WORSE * allowed)
     for step in range(-BESIDE, BESIDE + 1):
-        plane = (best + step).clip(0, len(inverse) - 1)[None]
+        plane = (best + step).clip(0, len(tried) - 1)[None]
         np.put_along_axis(cost, plane, np.iinfo(np.uint16).max, 0)
     clear &= here < limits.max_ratio * cost.min(0)
     return np.where(clear, depth, np.nan).astype(np.float32)
@@ -204,26 +203,21 @@ def _best_plane(
 def _agreed(
     number: int,
     maps: Mapping[int, DepthMap],
-    others: Mapping[int, Pose],
+    others: Mapping[int, Transform],
     camera: PinholeCamera,
     limits: SweepLimits,
 ) -> DepthMap:
     """Return a map without what too few others agree with."""
     depth = maps[number]
-    v, u = np.nonzero(np.isfinite(depth))
-    z = depth[v, u].astype(np.float64)
-    points = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], 1)
-    agree = np.zeros(len(z), np.int64)
+    known = np.isfinite(depth)
+    points = depth_to_points(depth, camera)[known]
+    agree = np.zeros(len(points), np.int64)
     for other in others.keys() & maps.keys():
         local = points @ others[other][:3, :3].T + others[other][:3, 3]
-        with np.errstate(divide='ignore', invalid='ignore'):
-            column = np.rint(camera.fx * local[:, 0] / local[:, 2] + camera.cx)
-            row = np.rint(camera.fy * local[:, 1] / local[:, 2] + camera.cy)
-        inside = (local[:, 2] > 0) & (column >= 0) & (column < depth.shape[1])
-        inside &= (row >= 0) & (row < depth.shape[0])
+        column, row = np.rint(points_to_pixels(local, camera)).T  # NaN behind the camera
+        inside = (column >= 0) & (column < depth.shape[1]) & (row >= 0) & (row < depth.shape[0])
         seen = maps[other][row[inside].astype(int), column[inside].astype(int)]
         agree[inside] += np.abs(seen / local[inside, 2] - 1) < limits.agreement  # False for NaN
-    kept = np.full_like(depth, np.nan)
-    enough = agree >= limits.witnesses
-    kept[v[enough], u[enough]] = depth[v[enough], u[enough]]
+    kept: DepthMap = depth.copy()
+    kept[known] = np.where(agree >= limits.witnesses, depth[known], np.nan)
     return kept

@@ -10,7 +10,7 @@ import cv2
 from mono_depth_ros.adaptation.corners import CornerFollower, Sightings
 from mono_depth_ros.adaptation.plane_sweep import plane_sweep
 from mono_depth_ros.adaptation.structure import reconstruct, Structure
-from mono_depth_ros.adaptation.target_frame import resize_points, TargetFrame
+from mono_depth_ros.adaptation.target_frame import no_points, resize_points, TargetFrame
 from mono_depth_ros.adaptation.tracks import depth_in_views, intersect_tracks, TrackLimits
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.metric_points import points_from_depth
@@ -180,11 +180,12 @@ def _shapes(
         )
     shapes = {}
     for number in structure.world_from_camera:
-        corners = resize_points(structure.points(number), camera, frames[number].camera)
-        swept = corners[:0]
+        points = no_points()
         if number in maps:
-            swept = points_from_depth(maps[number], count=POINTS, max_depth=np.inf)
-        shapes[number] = swept if len(swept) >= MIN_SWEPT else corners
+            points = points_from_depth(maps[number], count=POINTS, max_depth=np.inf)
+        if len(points) < MIN_SWEPT:
+            points = resize_points(structure.points(number), camera, frames[number].camera)
+        shapes[number] = points
     return shapes
 
 

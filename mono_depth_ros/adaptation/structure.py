@@ -104,6 +104,12 @@ class Structure:
         own = self.views.image == image
         return np.column_stack([self.views.uv[own], self.depth[own]]).astype(np.float32)
 
+    def by_track(self, tracks: int) -> Array:
+        """Return the point (tracks, 3) of each corner, NaN where there is none."""
+        world = np.full((tracks, 3), np.nan)
+        world[self.views.track] = self.world
+        return world
+
 
 def reconstruct(
     views: Sightings, camera: PinholeCamera, limits: StructureLimits | None = None
@@ -164,15 +170,13 @@ def _grow(views: Sightings, camera: PinholeCamera, limits: StructureLimits) -> S
 def _adjust(structure: Structure, camera: PinholeCamera, limits: StructureLimits) -> Structure:
     """Let all poses and points of a structure move together, and leave out what then is off."""
     views, stacked = structure.views, _stack(structure.world_from_camera, structure.views.images)
-    world = np.full((int(views.track.max()) + 1, 3), np.nan)
-    world[views.track] = structure.world
+    world = structure.by_track(int(views.track.max()) + 1)
     for _ in range(2):
         world, stacked = adjust_bundle(views, world, stacked, camera)
         good = reprojection(views, world, stacked, camera) < 1.5 * limits.max_error
         views = views.where(good)
     poses = {number: stacked[number] for number in structure.world_from_camera}
-    depth = depth_in_views(views, world, stacked)
-    return _believed(views, world, poses, depth, limits) or structure
+    return _believed(views, world, poses, limits) or structure
 
 
 def _by_image(views: Sightings) -> list[NDArray[np.intp]]:
@@ -237,9 +241,7 @@ def _find_poses(
     limits: StructureLimits,
 ) -> dict[int, Array]:
     """Find the pose of every image that sees enough of the points."""
-    world = np.full((int(views.track.max()) + 1, 3), np.nan)
-    world[structure.views.track] = structure.world
-    poses = {}
+    world, poses = structure.by_track(int(views.track.max()) + 1), {}
     for number, own in enumerate(images):
         points = world[views.track[own]]
         known = np.isfinite(points).all(1)
@@ -272,7 +274,6 @@ def _intersect(
     limits: StructureLimits,
 ) -> Structure | None:
     """Find the points that images with these poses see; none if one sees too few of them."""
-    stacked = _stack(poses, views.images)
     allowed = TrackLimits(
         min_views=min(3, len(poses)),
         min_parallax=max(
@@ -283,20 +284,17 @@ def _intersect(
         max_depth=np.inf,
     )
     posed = views.where(np.isin(views.image, list(poses)))
-    seen, world = intersect_tracks(posed, stacked, camera, allowed)
-    return _believed(seen, world, poses, depth_in_views(seen, world, stacked), limits)
+    seen, world = intersect_tracks(posed, _stack(poses, views.images), camera, allowed)
+    return _believed(seen, world, poses, limits)
 
 
 def _believed(
-    views: Sightings,
-    world: Array,
-    poses: Mapping[int, Array],
-    depth: Array,
-    limits: StructureLimits,
+    views: Sightings, world: Array, poses: Mapping[int, Array], limits: StructureLimits
 ) -> Structure | None:
     """Leave out points far from all others, and images that see too few; None if none is left."""
-    if not len(depth):
+    if not len(views.track):
         return None
+    depth = depth_in_views(views, world, _stack(poses, views.images))
     ratio = depth / np.median(depth)
     likely = (ratio < limits.range) & (ratio > 1 / limits.range)
     views, depth = views.where(likely), depth[likely]

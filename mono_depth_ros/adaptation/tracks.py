@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mono_depth_ros.adaptation.corners import Sightings
 from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.projection import points_to_pixels
 import numpy as np
 from numpy.typing import NDArray
 
@@ -148,8 +149,6 @@ def reprojection(
 ) -> NDArray[np.float64]:
     """Distance (N,) between where points (T, 3) by track are and were seen [px]."""
     local = _in_camera(world[views.track], world_from_camera[views.image])
-    with np.errstate(invalid='ignore', divide='ignore'):
-        u = camera.fx * local[:, 0] / local[:, 2] + camera.cx
-        v = camera.fy * local[:, 1] / local[:, 2] + camera.cy
-        error = np.hypot(u - views.uv[:, 0], v - views.uv[:, 1])
+    with np.errstate(invalid='ignore'):
+        error = np.linalg.norm(points_to_pixels(local, camera) - views.uv, axis=1)
     return np.where(np.isfinite(error), error, np.inf)

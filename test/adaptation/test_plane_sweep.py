@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from mono_depth_ros.adaptation.plane_sweep import plane_sweep, SweepLimits
 from mono_depth_ros.adaptation.segment import Segment
-from mono_depth_ros.adaptation.target_frame import make_target_frame
+from mono_depth_ros.adaptation.target_frame import no_points
 import numpy as np
 import pytest
-from walks import CAMERA, photographs
+from walks import CAMERA, frames_of, photographs
 
 RANGE = (1.0, 3.0, 10.0)
 
@@ -86,12 +86,13 @@ def test_images_far_from_all_others_are_left_out():
     assert plane_sweep({}, {}, CAMERA, RANGE) == {}
 
 
-def run_through(images, poses=None):
+def run_through(images, poses=None, sensed=None):
     """Return what a segment makes of images."""
     segment, done = Segment(images=len(images)), []
-    for number, image in images.items():
-        frame = make_target_frame(image, CAMERA, (96, 128), stamp_ns=number * 100_000_000)
-        done += segment.add(frame, image, CAMERA, None if poses is None else poses[number])
+    for number, frame in enumerate(frames_of(images.values())):
+        frame = replace(frame, points=no_points() if sensed is None else sensed)
+        pose = None if poses is None else poses[number]
+        done += segment.add(frame, images[number], CAMERA, pose)
     return done
 
 
@@ -132,9 +133,8 @@ def test_poses_that_are_off_give_the_metres_alone():
 def test_in_haste_a_segment_keeps_corners():
     images, poses = walk(8)
     segment = Segment()
-    for number, image in images.items():
-        frame = make_target_frame(image, CAMERA, (96, 128), stamp_ns=number * 100_000_000)
-        segment.add(frame, image, CAMERA, poses[number])
+    for number, frame in enumerate(frames_of(images.values())):
+        segment.add(frame, images[number], CAMERA, poses[number])
 
     counts = [len(frame.structure) for frame in segment.flush(sweep=False)]
 
@@ -145,11 +145,8 @@ def test_in_haste_a_segment_keeps_corners():
 def test_points_of_a_sensor_are_kept():
     images, poses = walk(8)
     sensed = np.float32([[10, 20, 1.5]])
-    segment, done = Segment(images=8), []
-    for number, image in images.items():
-        frame = make_target_frame(image, CAMERA, (96, 128), stamp_ns=number * 100_000_000)
-        frame = replace(frame, points=sensed)
-        done += segment.add(frame, image, CAMERA, poses[number])
+
+    done = run_through(images, poses, sensed)
 
     assert all(np.array_equal(frame.points, sensed) for frame in done)
     assert any(len(frame.structure) for frame in done)

@@ -8,11 +8,11 @@ from mono_depth_ros.adaptation.bundle import adjust_bundle
 from mono_depth_ros.adaptation.corners import follow_corners, Sightings
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.structure import reconstruct
-from mono_depth_ros.adaptation.target_frame import make_target_frame, read_frame, write_frame
+from mono_depth_ros.adaptation.target_frame import read_frame, write_frame
 from mono_depth_ros.adaptation.tracks import reprojection
 import numpy as np
 import pytest
-from walks import CAMERA, photographs
+from walks import CAMERA, frames_of, photographs
 
 
 def turned(angle):
@@ -164,13 +164,6 @@ def test_few_corners_say_nothing():
 def test_no_image_has_no_corner():
     assert follow_corners([]).images == 0
     assert reconstruct(follow_corners([]), CAMERA) == []
-
-
-def frames_of(images, gap_ns=100_000_000):
-    return [
-        make_target_frame(image, CAMERA, (96, 128), stamp_ns=k * gap_ns)
-        for k, image in enumerate(images)
-    ]
 
 
 def test_a_segment_returns_images_in_order_with_what_motion_told():
