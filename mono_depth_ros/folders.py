@@ -128,11 +128,16 @@ def read_depth(path: Path, depth_scale: float, size: tuple[int, int]) -> NDArray
     Raises
     ------
     ImageError
-        If it is damaged or has another type or size.
+        If it is missing, cannot be read, is damaged, or has another type or size.
 
     """
-    raw = np.frombuffer(path.read_bytes(), np.uint8)
-    values = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
+    try:
+        raw = np.frombuffer(path.read_bytes(), np.uint8)
+        values = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
+    except OSError as error:
+        raise ImageError(f'cannot read depth {path}: {error.strerror}') from error
+    except cv2.error as error:  # among others, of absurd sizes
+        raise ImageError(f'depth image {path.name} cannot be decoded: {error.err}') from error
     if values is None:
         raise ImageError(f'depth image {path.name} cannot be decoded')
     if values.dtype != np.uint16 or values.shape != size:

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from mono_depth_ros.camera import camera_from_fov, PinholeCamera
+from mono_depth_ros.folders import read_depth
 from mono_depth_ros.frames import FrameSource
 from mono_depth_ros.source.layouts.listed import (
-    depth_file,
     first_folder,
     folder_of,
     ListedFrames,
@@ -68,7 +68,7 @@ def open_diml(root: Path, split: Path | None, strict: bool) -> FrameSource:
     for image in images:
         name = image.stem.removesuffix('_c')
         depth = image.parent.parent / 'depth_filled' / f'{name}_depth_filled.png'
-        pairs.append(Pair(name, image, partial(depth_file, depth, 1000.0), _camera))
+        pairs.append(Pair(name, image, partial(read_depth, depth, 1000.0), _camera))
     return ListedFrames(str(root), pairs, strict, max_depth=10.0, crop='none')
 
 

@@ -24,6 +24,7 @@ import re
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError, ImageError
+from mono_depth_ros.folders import read_depth
 from mono_depth_ros.frames import FrameSource
 from mono_depth_ros.source.layouts.kitti_lidar import (
     project_scan,
@@ -32,7 +33,6 @@ from mono_depth_ros.source.layouts.kitti_lidar import (
     scan_to_image,
 )
 from mono_depth_ros.source.layouts.listed import (
-    depth_file,
     fixed_camera,
     ListedFrames,
     nothing_in,
@@ -173,7 +173,7 @@ def _annotated(root: Path, place: Place, part: str = '') -> Path:
 
 
 def _annotated_depth(root: Path, place: Place, size: tuple[int, int]) -> NDArray[np.float32]:
-    return depth_file(_annotated(root, place), PER_METRE, size)
+    return read_depth(_annotated(root, place), PER_METRE, size)
 
 
 def _lidar_depth(root: Path, place: Place, size: tuple[int, int]) -> NDArray[np.float32]:

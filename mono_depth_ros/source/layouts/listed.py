@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError, ImageError
-from mono_depth_ros.folders import read_depth, read_rgb
+from mono_depth_ros.folders import read_rgb
 from mono_depth_ros.frames import Frame, FrameSource, stamp_of
 import numpy as np
 from numpy.typing import NDArray
@@ -65,14 +65,6 @@ class ListedFrames(FrameSource):
         return Frame(
             rgb, stamp_of(index, RATE), pair.name, pair.camera(size), depth=pair.depth(size)
         )
-
-
-def depth_file(path: Path, scale: float, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Read a 16-bit depth image whose ``scale`` is one metre and 0 missing; raise ImageError."""
-    try:
-        return read_depth(path, scale, size)
-    except OSError as error:
-        raise ImageError(f'cannot read depth {path}: {error.strerror}') from error
 
 
 def fixed_camera(camera: PinholeCamera, size: tuple[int, int]) -> PinholeCamera:

@@ -19,9 +19,9 @@ from typing import Any
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError, ImageError
+from mono_depth_ros.folders import read_depth
 from mono_depth_ros.frames import Frame, FrameSource, stamp_of
 from mono_depth_ros.source.layouts.listed import (
-    depth_file,
     first_folder,
     fixed_camera,
     folder_of,
@@ -99,7 +99,7 @@ def _pair(folder: Path, image: str, depth: str) -> Pair:
     return Pair(
         name=str(Path(image).with_suffix('')).replace('/', '_'),
         rgb=folder / image,
-        depth=partial(depth_file, folder / depth, 1000.0),
+        depth=partial(read_depth, folder / depth, 1000.0),
         camera=partial(fixed_camera, CAMERA),
     )
 

@@ -17,9 +17,9 @@ import re
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError, ImageError
+from mono_depth_ros.folders import read_depth
 from mono_depth_ros.frames import FrameSource
 from mono_depth_ros.source.layouts.listed import (
-    depth_file,
     first_folder,
     fixed_camera,
     ListedFrames,
@@ -104,7 +104,7 @@ def _names(folder: Path, split: Path | None) -> list[str]:
 
 
 def _depth(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
-    depth = depth_file(path, CENTIMETRES, size)
+    depth = read_depth(path, CENTIMETRES, size)
     depth[depth >= FARTHEST] = np.inf
     return depth
 
