@@ -227,25 +227,38 @@ def cloud_to_xyz(message: Any) -> NDArray[np.float64]:
     Raises
     ------
     ImageError
-        If it has no float32 fields x, y and z, or its data is cut off.
+        If it has no float32 fields x, y and z, or its size, steps, offsets and data contradict
+        each other.
 
     """
     fields = {field.name: field for field in message.fields}
-    count = message.width * message.height
     for name in 'xyz':
         if name not in fields or fields[name].datatype != FLOAT32:
             raise ImageError(f'the cloud has no float32 field {name!r}')
-    if len(message.data) < count * message.point_step or count == 0:
-        raise ImageError(f'{len(message.data)} bytes hold no {count} points')
-    order = '>' if message.is_bigendian else '<'
+    offsets = [fields[name].offset for name in 'xyz']
+    strides = _strides(message, max(offsets) + 4)
     kind = np.dtype(
         {
             'names': list('xyz'),
-            'formats': [f'{order}f4'] * 3,
-            'offsets': [fields[name].offset for name in 'xyz'],
+            'formats': [f'{">" if message.is_bigendian else "<"}f4'] * 3,
+            'offsets': offsets,
             'itemsize': message.point_step,
         }
     )
-    values = np.frombuffer(message.data, kind, count)
-    xyz = np.stack([values[name] for name in 'xyz'], axis=1).astype(np.float64)
+    values = np.ndarray((message.height, message.width), kind, message.data, strides=strides)
+    xyz = np.stack([values[name].ravel() for name in 'xyz'], axis=1).astype(np.float64)
     return np.asarray(xyz[np.isfinite(xyz).all(1)])
+
+
+def _strides(message: Any, used: int) -> tuple[int, int]:
+    """Return the bytes from row to row and from point to point, which has ``used`` bytes."""
+    step, width, height = message.point_step, message.width, message.height
+    if step < used:
+        raise ImageError(f'fields up to byte {used} do not fit into points of {step} bytes')
+    # Many drivers do not say how long a single row is.
+    row_step = message.row_step if height > 1 else width * step
+    if row_step < width * step:
+        raise ImageError(f'{width} points of {step} bytes do not fit into rows of {row_step}')
+    if not (height and width) or len(message.data) < (height - 1) * row_step + width * step:
+        raise ImageError(f'{len(message.data)} bytes hold no {height * width} points')
+    return row_step, step

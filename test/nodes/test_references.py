@@ -211,11 +211,29 @@ def test_a_depth_image_that_contradicts_itself_is_refused(changes, reason):
         ({'fields': []}, "no float32 field 'x'"),
         ({'width': 9}, 'hold no 9 points'),
         ({'width': 0}, 'hold no 0 points'),
+        ({'data': array('B', bytes(15))}, '15 bytes hold no 1 points'),
+        ({'point_step': 11}, 'up to byte 12 do not fit into points of 11 bytes'),
+        ({'height': 2, 'row_step': 15}, 'do not fit into rows of 15'),
+        ({'height': 2, 'row_step': 16}, '16 bytes hold no 2 points'),
     ],
 )
 def test_a_cloud_that_contradicts_itself_is_refused(changes, reason):
     with pytest.raises(ImageError, match=reason):
         cloud_to_xyz(make_cloud([[1.0, 2.0, 3.0]], **changes))
+
+
+def test_padding_after_the_rows_of_a_cloud_is_skipped():
+    xyz = np.arange(18, dtype=np.float32).reshape(6, 3)
+    xyz[[2, 5]] = -1.0  # what lies between two rows may be anything
+    cloud = make_cloud(xyz, height=2, width=2, row_step=48)
+
+    np.testing.assert_array_equal(cloud_to_xyz(cloud), xyz[[0, 1, 3, 4]])
+
+
+def test_a_cloud_of_one_row_need_not_say_how_long_it_is():
+    cloud = make_cloud([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], row_step=0)
+
+    np.testing.assert_array_equal(cloud_to_xyz(cloud), [[1, 2, 3], [4, 5, 6]])
 
 
 def test_a_cloud_of_doubles_is_refused():
