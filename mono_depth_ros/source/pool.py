@@ -3,18 +3,20 @@
 """
 A pool of rendered samples on disk, filled by one process while others train from it.
 
-A shard is a folder of .npy files that are memory-mapped; it appears by one rename, so a reader
-never sees half of one. Shard 0 of every domain is held out for validation.
+A shard is a folder of .npy files; it appears by one rename, so a reader never sees half of one.
+Shard 0 of every domain is held out for validation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+import math
 import os
 from pathlib import Path
 import re
 import shutil
+from typing import Any
 
 from mono_depth_ros.errors import DatasetError
 import numpy as np
@@ -49,11 +51,84 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class _Contents:
-    """Opened shards, their domains, and the number of samples up to the end of each."""
+class Rows:
+    """
+    Where an array of a shard is; one of its rows is read when it is asked for.
 
-    shards: tuple[dict[str, NDArray[np.generic]], ...]
-    domains: tuple[str, ...]
+    Attributes
+    ----------
+    path : Path
+        Its .npy file.
+    offset : int
+        Where its values begin [bytes].
+    dtype : np.dtype
+    shape : tuple of int
+        Rows first.
+
+    """
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        """Read one row; raise DatasetError if that is not possible."""
+        count = math.prod(self.shape[1:])
+        place = self.offset + row * count * self.dtype.itemsize
+        try:
+            values = np.fromfile(self.path, self.dtype, count, offset=place)
+        except OSError as error:
+            raise DatasetError(f'cannot read {self.path}: {error.strerror}') from error
+        if values.size != count:
+            raise DatasetError(f'{self.path} has been cut off: delete its shard')
+        return values.reshape(self.shape[1:])
+
+
+@dataclass(frozen=True)
+class Shard:
+    """
+    The samples of one shard.
+
+    None of its files stays open: a pool has more of them than a process may open.
+
+    Attributes
+    ----------
+    domain : str
+        What they are samples of.
+    arrays : dict of str to Rows
+        Those of `ARRAYS`.
+
+    """
+
+    domain: str
+    arrays: dict[str, Rows]
+
+    def __len__(self) -> int:
+        return self.arrays['depth'].shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (height, width) of its samples [px]."""
+        _, height, width = self.arrays['depth'].shape
+        return height, width
+
+    def __getitem__(self, row: int) -> Sample:
+        """Read one sample; raise DatasetError if that is not possible."""
+        values = {name: rows[row] for name, rows in self.arrays.items()}
+        return Sample(
+            rgb=np.asarray(values['rgb'], np.uint8),
+            depth=values['depth'],
+            semantics=np.asarray(values['semantics'], np.uint8),
+            focal=float(values['focal']),
+        )
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """Known shards, and the number of samples up to the end of each."""
+
+    shards: tuple[Shard, ...]
     ends: NDArray[np.int64]
 
     @property
@@ -79,12 +154,12 @@ class SamplePool:
     def __init__(self, root: Path, domains: Sequence[str], *, held_out: bool = False) -> None:
         self.root, self.domains, self.held_out = Path(root), tuple(domains), held_out
         self._known: frozenset[str] = frozenset()
-        self._contents = _Contents((), (), np.zeros(0, np.int64))
+        self._contents = _Contents((), np.zeros(0, np.int64))
         self.refresh()
 
     def refresh(self) -> int:
-        """Open the shards that appeared since the last call; return the number of samples."""
-        shards, domains = list(self._contents.shards), list(self._contents.domains)
+        """Look for shards that appeared since the last call; return the number of samples."""
+        shards = list(self._contents.shards)
         known = set(self._known)
         for path in sorted(self.root.glob('*-??????')) if self.root.is_dir() else ():
             match = SHARD.fullmatch(path.name)
@@ -92,11 +167,10 @@ class SamplePool:
                 continue
             if (int(match[2]) == 0) == self.held_out:
                 shards.append(read_shard(path))
-                domains.append(match[1])
             known.add(path.name)
-        ends = np.cumsum([len(shard['focal']) for shard in shards], dtype=np.int64)
+        ends = np.cumsum([len(shard) for shard in shards], dtype=np.int64)
         # Published as one object: threads that prepare batches read the pool meanwhile.
-        self._contents = _Contents(tuple(shards), tuple(domains), ends)
+        self._contents = _Contents(tuple(shards), ends)
         self._known = frozenset(known)
         return len(self)
 
@@ -106,7 +180,8 @@ class SamplePool:
     @property
     def lacking(self) -> list[str]:
         """Domains without any sample."""
-        return [domain for domain in self.domains if domain not in self._contents.domains]
+        found = {shard.domain for shard in self._contents.shards}
+        return [domain for domain in self.domains if domain not in found]
 
     def matching(self, size: tuple[int, int], ratio: float = 1.5) -> NDArray[np.int64]:
         """Return the samples of `matching_by_domain` of all domains together."""
@@ -136,14 +211,12 @@ class SamplePool:
         contents = self._contents
         every: dict[str, list[NDArray[np.int64]]] = {}
         fitting: dict[str, list[NDArray[np.int64]]] = {}
-        for domain, end, shard in zip(
-            contents.domains, contents.ends, contents.shards, strict=True
-        ):
-            count, rows, columns = shard['depth'].shape
-            run = np.arange(end - count, end)
-            every.setdefault(domain, []).append(run)
+        for end, shard in zip(contents.ends, contents.shards, strict=True):
+            rows, columns = shard.size
+            run = np.arange(end - len(shard), end)
+            every.setdefault(shard.domain, []).append(run)
             if 1 / ratio <= columns / rows / wanted <= ratio:
-                fitting.setdefault(domain, []).append(run)
+                fitting.setdefault(shard.domain, []).append(run)
         return [np.concatenate(runs) for _, runs in sorted((fitting or every).items())]
 
     def __getitem__(self, index: int) -> Sample:
@@ -151,14 +224,8 @@ class SamplePool:
         number = int(np.searchsorted(contents.ends, index, side='right'))
         if not 0 <= index < contents.count:
             raise IndexError(f'sample {index} of a pool of {contents.count}')
-        shard = contents.shards[number]
-        row = index - (int(contents.ends[number - 1]) if number else 0)
-        return Sample(
-            rgb=np.asarray(shard['rgb'][row], np.uint8),
-            depth=np.asarray(shard['depth'][row]),
-            semantics=np.asarray(shard['semantics'][row], np.uint8),
-            focal=float(shard['focal'][row]),
-        )
+        first = int(contents.ends[number - 1]) if number else 0
+        return contents.shards[number][index - first]
 
 
 def shard_path(root: Path, domain: str, number: int) -> Path:
@@ -166,17 +233,34 @@ def shard_path(root: Path, domain: str, number: int) -> Path:
     return Path(root) / f'{domain}-{number:06d}'
 
 
-def read_shard(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Map the arrays of one shard into memory."""
-    try:
-        arrays = {name: np.load(path / f'{name}.npy', mmap_mode='r') for name in ARRAYS}
-    except (EOFError, OSError, ValueError) as error:
-        raise DatasetError(f'{path} is not a shard of rendered samples: {error}') from error
-    if len({len(array) for array in arrays.values()}) != 1:
+def read_shard(path: Path) -> Shard:
+    """
+    Look at the arrays of one shard.
+
+    Raises
+    ------
+    DatasetError
+        If one of them cannot be read or is damaged, or they do not belong together.
+
+    """
+    arrays = {name: _find_rows(path / f'{name}.npy') for name in ARRAYS}
+    if len({rows.shape[0] for rows in arrays.values()}) != 1:
         raise DatasetError(
             f'{path}: its arrays have different lengths; delete it and render again'
         )
-    return arrays
+    return Shard(path.name.partition('-')[0], arrays)
+
+
+def _find_rows(path: Path) -> Rows:
+    try:
+        array = np.load(path, mmap_mode='r')
+        if not array.flags.c_contiguous:
+            raise ValueError(f'{path.name} is in Fortran order')
+        return Rows(path, array.offset, array.dtype, array.shape)
+    except OSError as error:
+        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
+    except (EOFError, ValueError) as error:
+        raise DatasetError(f'{path.parent} is not a shard of rendered samples: {error}') from error
 
 
 def make_pool(root: Path) -> None:

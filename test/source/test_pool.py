@@ -3,6 +3,7 @@
 """The pool of rendered samples: whole shards only, held-out apart, the same after a kill."""
 
 import errno
+import os
 import shutil
 
 from mono_depth_ros.errors import DatasetError
@@ -194,6 +195,43 @@ def test_a_damaged_shard_is_named(tmp_path, content):
 
     with pytest.raises(DatasetError, match=r'indoor-000001 is not a shard'):
         SamplePool(tmp_path, ('indoor',))
+
+
+def test_no_file_of_a_shard_stays_open(tmp_path):
+    for number in range(1, 5):
+        write_shard(tmp_path / f'indoor-{number:06d}', shard(number))
+    before = len(os.listdir('/proc/self/fd'))
+
+    pool = SamplePool(tmp_path, ('indoor',))
+    samples = [pool[index] for index in range(len(pool))]
+
+    assert len(os.listdir('/proc/self/fd')) == before
+    assert [sample.focal for sample in samples[::3]] == [10.0, 20.0, 30.0, 40.0]
+
+
+def test_an_error_of_the_system_is_told_as_what_it_is(tmp_path, monkeypatch):
+    def load(path, **settings):
+        raise OSError(errno.EMFILE, 'Too many open files')
+
+    write_shard(tmp_path / 'indoor-000001', shard(1))
+    monkeypatch.setattr(np, 'load', load)
+
+    with pytest.raises(DatasetError, match=r'cannot read .*rgb\.npy: Too many open files'):
+        SamplePool(tmp_path, ('indoor',))
+
+
+def test_a_shard_that_vanishes_or_is_cut_off_later_is_named(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', shard(1))
+    pool = SamplePool(tmp_path, ('indoor',))
+    depth = tmp_path / 'indoor-000001' / 'depth.npy'
+    os.truncate(depth, depth.stat().st_size - 1)
+
+    assert pool[1].focal == 10.0
+    with pytest.raises(DatasetError, match=r'depth\.npy has been cut off'):
+        pool[2]
+    shutil.rmtree(depth.parent)
+    with pytest.raises(DatasetError, match=r'cannot read .*rgb\.npy: No such file'):
+        pool[1]
 
 
 def test_arrays_of_different_lengths_are_refused(tmp_path):
