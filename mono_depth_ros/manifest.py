@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+import importlib
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from mono_depth_ros.errors import ModelError
+from mono_depth_ros.errors import BackendUnavailableError, ModelError
 
 METADATA_KEY = 'mono_depth'
 OUTPUTS = ('depth', 'inverse_depth')
@@ -90,6 +91,16 @@ class Manifest:
             raise ModelError(f'not a manifest of mono_depth_ros: {error}') from error
 
 
+def import_onnx() -> Any:
+    """Return the module onnx; raise BackendUnavailableError if it does not load."""
+    try:
+        return importlib.import_module('onnx')
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f'networks are read with onnx, which does not load ({error}): pip install onnx'
+        ) from error
+
+
 def read_manifest(onnx_path: Path) -> Manifest:
     """
     Read the manifest inside an ONNX file.
@@ -98,10 +109,11 @@ def read_manifest(onnx_path: Path) -> Manifest:
     ------
     ModelError
         If the file is missing, is not ONNX, or has no manifest (a network that was not imported).
+    BackendUnavailableError
+        If onnx is not installed.
 
     """
-    import onnx
-
+    onnx = import_onnx()
     if not onnx_path.is_file():
         raise ModelError(f'no model at {onnx_path}')
     try:

@@ -18,7 +18,8 @@ import sys
 
 from mono_depth_ros.engine.select import BACKENDS
 from mono_depth_ros.engine.store_reader import StoreReader
-from mono_depth_ros.errors import ModelError, StoreError
+from mono_depth_ros.errors import BackendUnavailableError, EngineError, ModelError, StoreError
+from mono_depth_ros.manifest import import_onnx
 from mono_depth_ros.model.registry import resolve_model, shipped_models
 
 OK, NOTE, WARNING, PROBLEM = 'ok', 'note', 'warning', 'problem'
@@ -86,10 +87,23 @@ def look_at_platform() -> list[Finding]:
         for name, distributions in {
             'numpy': ['numpy'],
             'opencv': ['opencv-python-headless', 'opencv-python', 'opencv'],
-            'onnx': ['onnx'],
         }.items()
     )
-    return [python, Finding('Machine', OK, machine), Finding('Libraries', OK, libraries)]
+    return [
+        python,
+        Finding('Machine', OK, machine),
+        Finding('Libraries', OK, libraries),
+        look_at_onnx(),
+    ]
+
+
+def look_at_onnx() -> Finding:
+    """Report whether networks can be read."""
+    try:
+        import_onnx()
+    except BackendUnavailableError as error:
+        return Finding('onnx', PROBLEM, 'does not load: no network can be read', str(error))
+    return Finding('onnx', OK, version_of('onnx'))
 
 
 def look_at_ros(environment: Mapping[str, str]) -> list[Finding]:
@@ -260,7 +274,7 @@ def look_at_networks(name: str) -> tuple[list[Finding], Path | None]:
     shipped = ', '.join(shipped_models()) or 'none'
     try:
         model = resolve_model(name)
-    except ModelError as error:
+    except (EngineError, ModelError) as error:
         return [Finding('Network', PROBLEM, f'shipped: {shipped}', str(error))], None
     sides = 'x'.join(map(str, model.manifest.input_size))
     value = f'{model.manifest.name} {model.version}, {sides} (shipped: {shipped})'

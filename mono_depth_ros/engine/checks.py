@@ -10,7 +10,7 @@ from typing import Any
 
 from mono_depth_ros.engine.base import Engine
 from mono_depth_ros.errors import ConfigError, EngineError, ModelError
-from mono_depth_ros.manifest import Manifest, read_manifest
+from mono_depth_ros.manifest import import_onnx, Manifest, read_manifest
 import numpy as np
 
 INPUT, OUTPUT = 'image', 'depth'
@@ -67,10 +67,11 @@ def check_model(
         outputs.
     ConfigError
         If the network cannot run at ``input_size``.
+    BackendUnavailableError
+        If onnx is not installed.
 
     """
-    import onnx
-
+    onnx = import_onnx()
     path = Path(path)
     try:
         empty = path.is_file() and path.stat().st_size == 0

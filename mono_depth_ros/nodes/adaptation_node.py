@@ -17,7 +17,7 @@ from mono_depth_ros.adaptation.schedule import ScheduleConfig
 from mono_depth_ros.config import AdaptationNodeConfig, DepthNodeConfig, EngineConfig
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import WEIGHTS
-from mono_depth_ros.errors import ModelError, MonoDepthError, StoreError
+from mono_depth_ros.errors import ModelError, StoreError
 from mono_depth_ros.model.registry import resolve_model
 from mono_depth_ros.nodes.adaptation_diagnostics import adaptation_status
 from mono_depth_ros.nodes.adaptation_loop import AdaptationLoop, Settings
@@ -31,7 +31,6 @@ from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.service import Service
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -88,34 +87,26 @@ class AdaptationNode(ClosingNode):
 
     # Lifecycle.
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def configure(self) -> None:
         """Claim the store, load the images kept, and offer the services."""
-        try:
-            self._loop = self._make_loop()
-        except MonoDepthError as error:
-            self.get_logger().error(str(error))
-            self.close()
-            return TransitionCallbackReturn.FAILURE
+        self._loop = self._make_loop()
         self._offered = [
             self.create_service(Trigger, '~/adapt', self._on_adapt),
             self.create_service(Trigger, '~/rollback', self._on_rollback),
             self.create_service(SetBool, '~/enable', self._on_enable),
         ]
         self._publish_version()
-        return TransitionCallbackReturn.SUCCESS
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def activate(self) -> None:
         """Subscribe to the camera; cycles may begin."""
         assert self._loop is not None
-        self._loop.collector.start(self._transport)
         self._active = True
+        self._loop.collector.start(self._transport)
         self._loop.resume_hand_over()
-        return super().on_activate(state)
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def deactivate(self) -> None:
         """End the running cycle and unsubscribe; the images collected stay."""
         self._deactivate('the node was deactivated')
-        return super().on_deactivate(state)
 
     def close(self) -> None:
         """Free everything but the node itself; also called when the process ends."""

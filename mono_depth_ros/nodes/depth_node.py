@@ -20,7 +20,6 @@ from mono_depth_ros.nodes.parameters import declare_config, follow_config
 from mono_depth_ros.nodes.plan_builder import build_only
 from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
 from mono_depth_ros.statistics import FrameStatistics
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -74,21 +73,15 @@ class DepthNode(ClosingNode):
 
     # Lifecycle.
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def configure(self) -> None:
         """Load the engine; create publishers and the service."""
         watch_s = self._config.health_watch_s
-        try:
-            self._slot = EngineSlot(self, self._engine_config, watch_s, self._camera_size)
-        except MonoDepthError as error:
-            self.get_logger().error(str(error))
-            self.close()
-            return TransitionCallbackReturn.FAILURE
+        self._slot = EngineSlot(self, self._engine_config, watch_s, self._camera_size)
         self._outputs = DepthOutputs(self)
         self._state = 'inactive'
-        return TransitionCallbackReturn.SUCCESS
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the camera."""
+    def activate(self) -> None:
+        """Subscribe to the camera, and to what corrects the metres."""
         # Latest frame wins: never a queue.
         transport = self._config.image_transport
         self._camera = CameraInput(self, transport, self._on_info, self._on_image, depth=1)
@@ -96,20 +89,13 @@ class DepthNode(ClosingNode):
             # Here, since most robots need none of what it imports.
             from mono_depth_ros.nodes.scale_source import ScaleSource
 
-            try:
-                self._scale = ScaleSource(self, self._scale_config)
-            except MonoDepthError as error:
-                self.get_logger().error(str(error))
-                self._unsubscribe()
-                return TransitionCallbackReturn.FAILURE
+            self._scale = ScaleSource(self, self._scale_config)
         self._state = 'waiting for images'
-        return super().on_activate(state)
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def deactivate(self) -> None:
         """Unsubscribe; the engine stays loaded."""
         self._unsubscribe()
         self._state = 'inactive'
-        return super().on_deactivate(state)
 
     def close(self) -> None:
         """Free everything but the node itself; also called when the process ends."""

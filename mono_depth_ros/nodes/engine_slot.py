@@ -77,7 +77,7 @@ class EngineSlot:
         self.taken_back = ''
         try:
             self.estimator = self._loader.load()
-        except MonoDepthError:
+        except BaseException:
             self._loader.close()
             raise
         self._version = node.create_publisher(String, '~/version', LATCHED)

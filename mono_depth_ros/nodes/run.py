@@ -8,6 +8,7 @@ from collections.abc import Callable
 import ctypes
 import gc
 import signal
+import traceback
 
 from mono_depth_ros.errors import MonoDepthError
 import rclpy
@@ -22,29 +23,77 @@ MALLOC_OPTIONS = {'M_TRIM_THRESHOLD': (-1, 128 << 20), 'M_MMAP_THRESHOLD': (-3, 
 
 class ClosingNode(LifecycleNode):
     """
-    A lifecycle node that leaves every other state by closing.
+    A lifecycle node whose transitions fail with a reason, and that leaves its states by closing.
 
-    ``close`` frees everything but the node itself; `run_node` calls it too when the process ends.
+    ``configure``, ``activate``, ``deactivate`` and ``close`` may raise anything: rclpy would say
+    nothing of it.
     """
 
-    def close(self) -> None:
-        """Free everything but the node itself."""
+    def configure(self) -> None:
+        """Take what the node needs; what was taken before an error is closed."""
         raise NotImplementedError
+
+    def activate(self) -> None:
+        """Begin to work; what was begun before an error is deactivated."""
+        raise NotImplementedError
+
+    def deactivate(self) -> None:
+        """Stop working; it may not have begun."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Free everything but the node itself; also called when the process ends."""
+        raise NotImplementedError
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take what the node needs, or free it again and log why not."""
+        if self._attempt(self.configure):
+            return TransitionCallbackReturn.SUCCESS
+        self._attempt(self.close)
+        return TransitionCallbackReturn.FAILURE
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to work, or stay inactive and log why."""
+        if self._attempt(self.activate):
+            return super().on_activate(state)
+        self._attempt(self.deactivate)
+        return TransitionCallbackReturn.FAILURE
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop working; what configuring took stays."""
+        if self._attempt(self.deactivate):
+            return super().on_deactivate(state)
+        return TransitionCallbackReturn.ERROR
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free what configuring took."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
+        return self._end()
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, whatever the state was."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
+        return self._end()
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, so that the node can be configured again."""
-        self.close()
-        return TransitionCallbackReturn.SUCCESS
+        return self._end()
+
+    def _end(self) -> TransitionCallbackReturn:
+        closed = self._attempt(self.close)
+        return TransitionCallbackReturn.SUCCESS if closed else TransitionCallbackReturn.ERROR
+
+    def _attempt(self, step: Callable[[], None]) -> bool:
+        """Take a step of a transition; log why it failed and return False if it did."""
+        try:
+            step()
+        except MonoDepthError as error:
+            self.get_logger().error(str(error))
+        except Exception:
+            # A signal ends the context at any moment, and then nothing works any more.
+            if self.context.ok():
+                self.get_logger().error(f'unforeseen:\n{traceback.format_exc()}')
+        else:
+            return True
+        return False
 
 
 def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> int:

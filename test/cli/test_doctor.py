@@ -83,6 +83,17 @@ def test_without_a_network_the_status_is_1_and_the_reason_is_told(tmp_path, caps
     assert 'No backend runs a network.' in out
 
 
+def test_without_onnx_that_is_the_problem(tmp_path, network, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+
+    status = run('doctor', '--model', network, '--store', tmp_path / 'store')
+
+    assert status == 1
+    out = capsys.readouterr().out
+    assert 'no network can be read' in out
+    assert 'pip install onnx' in out
+
+
 def test_a_backend_that_fails_is_a_problem_with_its_message(tmp_path, network, monkeypatch):
     monkeypatch.setattr(
         findings, 'PROBE', 'raise RuntimeError("libcuda.so.1: cannot open shared object file")'

@@ -3,6 +3,7 @@
 """Depth nodes that are started in a way of their own, fed and heard over real DDS."""
 
 from array import array
+import os
 import re
 import shutil
 import signal
@@ -181,6 +182,19 @@ def test_lost_images_are_asked_for_again_reliably(listener, red_network):
         node.stop()
 
     assert 'asking for them again, reliably' in node.output
+
+
+def test_without_onnx_the_start_ends_with_what_to_do(red_network, tmp_path, monkeypatch):
+    (tmp_path / 'onnx.py').write_text('raise ModuleNotFoundError("No module named \'onnx\'")')
+    monkeypatch.setenv(
+        'PYTHONPATH', os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    )
+
+    with running('depth_node', model=red_network) as node:
+        assert node.wait() == 1
+
+    assert 'pip install onnx' in node.output
+    assert 'Traceback' not in node.output
 
 
 @pytest.mark.parametrize(
