@@ -15,6 +15,8 @@ import math
 from typing import Any, TypeVar
 
 from mono_depth_ros.errors import ConfigError
+from mono_depth_ros.poses import parse_transforms
+from mono_depth_ros.preprocessing import parse_input_size
 
 C = TypeVar('C', bound='Config')
 
@@ -142,6 +144,10 @@ class EngineConfig(Config):
         0.0, 'Offset added after depth_scale [m, or 1/m for inverse depth]'
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_input_size(self.input_size)
+
 
 @dataclass(frozen=True)
 class OutputConfig(Config):
@@ -259,6 +265,13 @@ class ReferenceConfig(Config):
         "Fixed transforms 'parent child x y z qx qy qz qw', several separated by ';', where "
         '/tf_static does not tell where the camera is on the robot',
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            parse_transforms(self.static_transforms)
+        except ConfigError as error:
+            raise ConfigError(f'static_transforms: {error}') from error
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import dataclass, fields
 
-from mono_depth_ros.config import Config, EngineConfig, OutputConfig, setting
+from mono_depth_ros.config import Config, EngineConfig, OutputConfig, ReferenceConfig, setting
 from mono_depth_ros.errors import ConfigError
 import pytest
 
@@ -16,6 +16,12 @@ import pytest
         (EngineConfig, {'threads': True}, 'threads must be a int, got True'),
         (EngineConfig, {'depth_scale': 'big'}, "depth_scale must be a float, got 'big'"),
         (EngineConfig, {'depth_scale': float('nan')}, 'depth_scale must be a number'),
+        (EngineConfig, {'input_size': '256'}, "HEIGHTxWIDTH, e.g. 192x256, got '256'"),
+        (
+            ReferenceConfig,
+            {'static_transforms': 'base eye 1 2'},
+            "static_transforms: a transform is .*, got 'base eye 1 2'",
+        ),
         (OutputConfig, {'cloud_stride': 0}, 'cloud_stride must be at least 1'),
         (OutputConfig, {'cloud_stride': 65}, 'cloud_stride must be at most 64'),
         (OutputConfig, {'min_depth': 5.0, 'max_depth': 2.0}, 'max_depth must be greater'),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 import ctypes
 import gc
 import signal
@@ -158,9 +159,9 @@ def keep_freed_memory() -> None:
             mallopt(option, value)
 
 
-def autostart(node: LifecycleNode) -> None:
+def autostart(node: ClosingNode) -> None:
     """
-    Configure and activate a lifecycle node.
+    Configure and activate a node, which is closed again if either fails.
 
     Raises
     ------
@@ -168,9 +169,13 @@ def autostart(node: LifecycleNode) -> None:
         If a transition fails; the node has logged why.
 
     """
-    for name, trigger in (
-        ('configure', node.trigger_configure),
-        ('activate', node.trigger_activate),
-    ):
-        if trigger() != TransitionCallbackReturn.SUCCESS:
-            raise MonoDepthError(f'{node.get_name()} could not {name}; see the error above')
+    with ExitStack() as undo:
+        # A signal too: a node that is still being made is not there to be closed by `run_node`.
+        undo.callback(node.close)
+        for name, trigger in (
+            ('configure', node.trigger_configure),
+            ('activate', node.trigger_activate),
+        ):
+            if trigger() != TransitionCallbackReturn.SUCCESS:
+                raise MonoDepthError(f'{node.get_name()} could not {name}; see the error above')
+        undo.pop_all()

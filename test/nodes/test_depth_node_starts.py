@@ -204,6 +204,7 @@ def test_without_onnx_the_start_ends_with_what_to_do(red_network, tmp_path, monk
         ({'model': 'nonsense'}, "no network 'nonsense'"),
         ({'backend': 'cuda'}, "backend must be one of .*, got 'cuda'"),
         ({'input_size': 'big'}, 'input_size must be auto or HEIGHTxWIDTH'),
+        ({'static_transforms': "'base eye 1'"}, "static_transforms: .* got 'base eye 1'"),
         ({'cloud_stride': 'two'}, 'cloud_stride must be a int'),
     ],
 )

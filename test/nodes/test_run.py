@@ -9,8 +9,8 @@ import pytest
 
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='rclpy is not installed')
-from mono_depth_ros.errors import EngineError
-from mono_depth_ros.nodes.run import ClosingNode
+from mono_depth_ros.errors import EngineError, MonoDepthError
+from mono_depth_ros.nodes.run import autostart, ClosingNode
 from rclpy.lifecycle import TransitionCallbackReturn
 
 
@@ -74,6 +74,24 @@ def test_a_transition_that_fails_as_foreseen_is_told_in_one_line(fragile, capfd)
     said = capfd.readouterr().err
     assert 'no engine' in said
     assert 'Traceback' not in said
+
+
+@pytest.mark.parametrize('failure', [EngineError('no engine'), KeyboardInterrupt()])
+def test_a_node_that_cannot_start_itself_is_closed(fragile, failure):
+    node = fragile(activate=failure)
+
+    with pytest.raises((MonoDepthError, KeyboardInterrupt)):
+        autostart(node)
+
+    assert node.steps[-1] == 'close'
+
+
+def test_a_node_that_starts_itself_stays_open(fragile):
+    node = fragile()
+
+    autostart(node)
+
+    assert node.steps == ['configure', 'activate']
 
 
 def test_a_node_that_cannot_be_deactivated_is_closed(fragile, capfd):
