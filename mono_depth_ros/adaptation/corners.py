@@ -76,20 +76,29 @@ class CornerFollower:
         self._named = 0
         self._seen: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
 
-    def add(self, image: NDArray[np.uint8]) -> None:
-        """Look at the next image (H, W[, 3])."""
+    def add(self, image: NDArray[np.uint8], min_motion: float = 0.0) -> bool:
+        """
+        Look at the next image (H, W[, 3]); leave it out if corners hardly moved, and say so.
+
+        ``min_motion`` is the median distance of corners from where the last image that was not
+        left out saw them [px].
+        """
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         grey = np.ascontiguousarray(grey, np.uint8)
         corners, names = self._corners, self._names
         if self._before is not None and len(corners):
-            corners, found = _track(self._before, grey, corners, self._limits)
-            corners, names = corners[found], names[found]
+            moved, found = _track(self._before, grey, corners, self._limits)
+            motion = np.linalg.norm(moved - corners, axis=1)[found]
+            if len(motion) and np.median(motion) < min_motion:
+                return False
+            corners, names = moved[found], names[found]
         fresh = _new_corners(grey, corners, self._limits)
         self._names = np.concatenate([names, self._named + np.arange(len(fresh))])
         self._corners = np.concatenate([corners, fresh])
         self._named += len(fresh)
         self._seen.append((self._names, self._corners))
         self._before = grey
+        return True
 
     def sightings(self) -> Sightings:
         """Return every sighting so far."""

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+import math
 
 import cv2
 from mono_depth_ros.adaptation.corners import CornerFollower, Sightings
@@ -18,18 +20,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGES, MIN_IMAGES = 20, 5
-MAX_GAP_NS = 1_000_000_000
+# Images held back at most, those between which hardly anything moved among them.
+HELD = 200
+# Median motion of corners between two images from which on the second one tells something [px].
+MIN_MOTION = 3.0
+MAX_GAP_NS = 2_000_000_000
 MAX_WIDTH = 640
+# Intrinsics that differ by less are the same [px].
+SAME_CAMERA = 0.5
 # Of a camera that moved less no corner has the parallax it takes.
 MIN_TRAVEL = 0.03
 # Points kept of an image; with fewer of the sweep its corners are kept instead.
 POINTS, MIN_SWEPT = 1000, 200
 # Depth to sweep, beyond the nearest and the farthest corners.
 NEARER, FARTHER = 0.6, 3.0
-# Corners that poses and structure must share for metres.
-MIN_SHARED = 30
 # Share of the corners that the images themselves explain from which on poses are believed.
 EXPLAINED = 0.7
+# What poses and structure must share for metres: corners, and which share of the structure; their
+# ratios must be alike (median deviation of the logarithm), and like that of the paths.
+MIN_SHARED, MIN_SHARE, MAX_DEVIATION, MAX_PATH_RATIO = 30, 0.01, 0.1, 1.6
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class _Held:
     frame: TargetFrame
     camera: PinholeCamera
     pose: NDArray[np.float64] | None
+    moved: bool
 
 
 class Segment:
@@ -46,7 +56,14 @@ class Segment:
     Parameters
     ----------
     images : int
-        How many are tracked at once.
+        How many are tracked at once. Those that hardly differ from the last one do not count, so
+        it does not matter how many images a second a camera takes.
+
+    Attributes
+    ----------
+    explained : float
+        Corners of the last run that the poses of the robot explain, by those that the images
+        explain themselves; NaN without poses. Near 0 the poses are wrong, or not of the camera.
 
     """
 
@@ -54,6 +71,7 @@ class Segment:
         self._images = images
         self._held: list[_Held] = []
         self._follower = CornerFollower()
+        self.explained = math.nan
 
     def add(
         self,
@@ -74,25 +92,24 @@ class Segment:
         camera : PinholeCamera
             Intrinsics of ``rgb``.
         world_from_camera : np.ndarray, shape (4, 4), optional
-            Pose of the optical frame. With it there are metric points too.
+            Pose of the optical frame. With some of them there are metric points too.
 
         """
         done: list[TargetFrame] = []
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         if camera.width > MAX_WIDTH:
             size = (MAX_WIDTH, round(camera.height * MAX_WIDTH / camera.width))
-            grey, camera = cv2.resize(grey, size), camera.resized(*size)
+            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+            camera = camera.resized(*size)
         last = self._held[-1] if self._held else None
         if last is not None and not (
-            last.camera == camera
-            and 0 < frame.stamp_ns - last.frame.stamp_ns <= MAX_GAP_NS
-            # Poses that begin or end in the middle would be of no use to the others.
-            and (last.pose is None) == (world_from_camera is None)
+            _alike(last.camera, camera) and 0 < frame.stamp_ns - last.frame.stamp_ns <= MAX_GAP_NS
         ):
             done = self.flush()
-        self._held.append(_Held(frame, camera, world_from_camera))
-        self._follower.add(np.asarray(grey, np.uint8))
-        return done + self.flush() if len(self._held) >= self._images else done
+        moved = self._follower.add(np.asarray(grey, np.uint8), MIN_MOTION)
+        self._held.append(_Held(frame, camera, world_from_camera, moved))
+        enough = sum(one.moved for one in self._held) >= self._images or len(self._held) >= HELD
+        return done + self.flush() if enough else done
 
     def flush(self, *, sweep: bool = True) -> list[TargetFrame]:
         """
@@ -102,62 +119,87 @@ class Segment:
         """
         held, self._held = self._held, []
         follower, self._follower = self._follower, CornerFollower()
-        if len(held) < MIN_IMAGES:
-            return [one.frame for one in held]
-        camera = held[0].camera
-        views = follower.sightings()
-        known = _by_poses(held, views, camera)
-        frames = [_with_corners(one, known, number) for number, one in enumerate(held)]
-        for structure, metres in _structures(known, views, camera):
-            for number, shape in _shapes(structure, frames, camera, sweep).items():
-                frame = replace(frames[number], structure=shape)
-                if metres and not len(held[number].frame.points):
+        frames = [one.frame for one in held]
+        seen = [place for place, one in enumerate(held) if one.moved]
+        if len(seen) < MIN_IMAGES:
+            return frames
+        camera, views = held[0].camera, follower.sightings()
+        known = _by_poses([held[place].pose for place in seen], views, camera)
+        found = reconstruct(views, camera)
+        self.explained = _share(known, found, views)
+        if known is not None and self.explained >= EXPLAINED and _complete(known):
+            # They bend nothing, as motion found from images alone may.
+            found, known = [known], known
+        images = [frames[place] for place in seen]
+        for structure in found:
+            metres = 1.0 if structure is known else _metres(structure, known)
+            for number, shape in _shapes(structure, images, camera, sweep).items():
+                frame = replace(images[number], structure=shape)
+                if metres and not len(frame.points):
                     frame = replace(frame, points=shape * np.array([1, 1, metres], np.float32))
-                frames[number] = frame
+                frames[seen[number]] = frame
         return frames
 
 
-def _by_poses(held: list[_Held], views: Sightings, camera: PinholeCamera) -> Structure | None:
-    """Intersect the rays to corners where all poses are known and the camera moved; in metres."""
-    poses = [one.pose for one in held if one.pose is not None]
-    if len(poses) < len(held) or _travel(poses) < MIN_TRAVEL:
+def _alike(one: PinholeCamera, other: PinholeCamera) -> bool:
+    """Say whether two cameras are the same, but for what a driver rounds."""
+    return np.allclose(astuple(one), astuple(other), rtol=0, atol=SAME_CAMERA)
+
+
+def _by_poses(
+    poses: list[NDArray[np.float64] | None], views: Sightings, camera: PinholeCamera
+) -> Structure | None:
+    """Intersect the rays to corners from where poses are known and the camera moved; in metres."""
+    known = {number: pose for number, pose in enumerate(poses) if pose is not None}
+    if len(known) < TrackLimits.min_views or _travel(known) < MIN_TRAVEL:
         return None
-    stacked = np.stack(poses).astype(np.float64)
-    seen, world = intersect_tracks(views, stacked, camera, TrackLimits())
-    depth = depth_in_views(seen, world, stacked)
-    return Structure(dict(enumerate(stacked)), seen, world[seen.track], depth)
+    stacked = np.tile(np.eye(4), (len(poses), 1, 1))
+    stacked[list(known)] = np.stack(list(known.values()))
+    posed = views.where(np.isin(views.image, list(known)))
+    seen, world = intersect_tracks(posed, stacked, camera, TrackLimits())
+    return Structure(known, seen, world[seen.track], depth_in_views(seen, world, stacked))
 
 
-def _structures(
-    known: Structure | None, views: Sightings, camera: PinholeCamera
-) -> list[tuple[Structure, float]]:
-    """
-    Return what was seen, each part with the metres of its unit, 0 where nothing tells.
+def _share(known: Structure | None, found: list[Structure], views: Sightings) -> float:
+    """Return how many corners poses explain, by those that the images explain, NaN without."""
+    if known is None:
+        return math.nan
+    if not found:
+        often = np.bincount(views.track)[views.track] >= TrackLimits.min_views
+        return len(known.depth) / max(1, int(often.sum()))
+    posed = np.array(list(known.world_from_camera))
+    explained = sum(int(np.isin(structure.views.image, posed).sum()) for structure in found)
+    return len(known.depth) / max(1, explained)
 
-    Poses of the robot that explain nearly as many corners as those of the images are right, and
-    then better: they bend nothing. Others give the metres alone.
-    """
-    found = reconstruct(views, camera)
-    explained = sum(len(structure.depth) for structure in found)
-    if known is not None and len(known.depth) >= max(MIN_SHARED, EXPLAINED * explained):
-        return [(known, 1.0)]
-    return [(structure, _metres(structure, known)) for structure in found]
+
+def _complete(structure: Structure) -> bool:
+    """Say whether the pose of every image is known."""
+    return len(structure.world_from_camera) == structure.views.images
 
 
 def _metres(structure: Structure, known: Structure | None) -> float:
     """
     Return how many metres the unit of a structure is; 0 where nothing tells.
 
-    It is the median over the corners that both know. The distances between the poses would tell
-    it too, and worse: a small error of a turn looks like a shift.
+    It is the median over the corners that both know, if those agree: of wrong poses some corners
+    fit by chance. How far the camera went tells it too, and worse, since a small error of a turn
+    looks like a shift; so that only has to be about the same.
     """
     if known is None:
         return 0.0
     names = (_name(structure.views), _name(known.views))
     _, own, its = np.intersect1d(*names, assume_unique=True, return_indices=True)
-    if len(own) < MIN_SHARED:
+    if len(own) < max(MIN_SHARED, MIN_SHARE * len(structure.depth)):
         return 0.0
-    return float(np.median(known.depth[its] / structure.depth[own]))
+    ratios = np.log(known.depth[its] / structure.depth[own])
+    ratio = float(np.median(ratios))
+    both = structure.world_from_camera.keys() & known.world_from_camera.keys()
+    by_path = math.log(
+        _extent([known.world_from_camera[number] for number in both])
+        / _extent([structure.world_from_camera[number] for number in both])
+    )
+    agree = np.median(np.abs(ratios - ratio)) < MAX_DEVIATION
+    return math.exp(ratio) if agree and abs(ratio - by_path) < math.log(MAX_PATH_RATIO) else 0.0
 
 
 def _name(views: Sightings) -> NDArray[np.int64]:
@@ -189,15 +231,13 @@ def _shapes(
     return shapes
 
 
-def _travel(world_from_camera: list[NDArray[np.float64]]) -> float:
+def _travel(world_from_camera: Mapping[int, NDArray[np.float64]]) -> float:
     """Return the largest distance of a camera from the first one [m]."""
-    places = np.stack([pose[:3, 3] for pose in world_from_camera])
+    places = np.stack([pose[:3, 3] for pose in world_from_camera.values()])
     return float(np.linalg.norm(places - places[0], axis=1).max())
 
 
-def _with_corners(held: _Held, known: Structure | None, number: int) -> TargetFrame:
-    """Give a frame without points the metric corners it sees, if there are any."""
-    frame = held.frame
-    if known is None or len(frame.points):
-        return frame
-    return replace(frame, points=resize_points(known.points(number), held.camera, frame.camera))
+def _extent(world_from_camera: Sequence[NDArray[np.float64]]) -> float:
+    """Return how far poses are from the middle of all of them, root mean square."""
+    places = np.stack([pose[:3, 3] for pose in world_from_camera])
+    return float(np.linalg.norm(places - places.mean(0)) / math.sqrt(len(places))) or 1e-12

@@ -41,8 +41,9 @@ class StructureLimits:
 
     Attributes
     ----------
-    steps : tuple of int
-        How many images away the other image of a pair may be.
+    steps, near_steps : tuple of int
+        How many images away the other image of a pair may be; the near ones are tried where no
+        other pair will do, since images came rarely.
     min_matches : int
         Corners that both must see.
     min_parallax, min_disparity : float
@@ -65,6 +66,7 @@ class StructureLimits:
     """
 
     steps: tuple[int, ...] = (4, 8, 12, 16)
+    near_steps: tuple[int, ...] = (1, 2)
     min_matches: int = 40
     min_parallax: float = 1.0
     min_disparity: float = 6.4
@@ -144,15 +146,11 @@ def reconstruct(
 def _grow(views: Sightings, camera: PinholeCamera, limits: StructureLimits) -> Structure | None:
     """Begin with the best pair of images and add those that see the same points."""
     images = _by_image(views)
-    pairs = (
-        _pair(views, images, (first, first + step), camera, limits)
-        for step in limits.steps
-        for first in range(len(images) - step)
-    )
-    begun = max((p for p in pairs if p is not None), key=lambda pair: pair[0], default=None)
-    if begun is None:
+    structure = None
+    for steps in (limits.steps, limits.near_steps):
+        structure = structure or _best_pair(views, images, steps, camera, limits)
+    if structure is None:
         return None
-    structure = begun[1]
     for _ in range(limits.rounds):
         poses = _find_poses(views, images, structure, camera, limits)
         if len(poses) < 2:
@@ -165,6 +163,23 @@ def _grow(views: Sightings, camera: PinholeCamera, limits: StructureLimits) -> S
         if done:
             break
     return _adjust(structure, camera, limits)
+
+
+def _best_pair(
+    views: Sightings,
+    images: list[NDArray[np.intp]],
+    steps: tuple[int, ...],
+    camera: PinholeCamera,
+    limits: StructureLimits,
+) -> Structure | None:
+    """Return what the best pair of images sees."""
+    pairs = (
+        _pair(views, images, (first, first + step), camera, limits)
+        for step in steps
+        for first in range(len(images) - step)
+    )
+    best = max((p for p in pairs if p is not None), key=lambda pair: pair[0], default=None)
+    return best and best[1]
 
 
 def _adjust(structure: Structure, camera: PinholeCamera, limits: StructureLimits) -> Structure:
@@ -280,8 +295,6 @@ def _intersect(
             limits.min_parallax, float(np.degrees(limits.min_disparity / camera.focal))
         ),
         max_reprojection=1.5 * limits.max_error,
-        min_depth=1e-6,
-        max_depth=np.inf,
     )
     posed = views.where(np.isin(views.image, list(poses)))
     seen, world = intersect_tracks(posed, _stack(poses, views.images), camera, allowed)

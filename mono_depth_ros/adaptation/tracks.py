@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mono_depth_ros.adaptation.corners import Sightings
 from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.floor import pixel_rays
 from mono_depth_ros.projection import points_to_pixels
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,12 @@ class TrackLimits:
     max_reprojection : float
         Largest distance between a point and where a view saw it [px]; views beyond are left out
         once, and the rest is fitted again.
-    min_depth, max_depth : float
-        Range of points, in the unit of the poses.
 
     """
 
     min_views: int = 3
     min_parallax: float = 1.5
     max_reprojection: float = 1.5
-    min_depth: float = 0.2
-    max_depth: float = 20.0
 
 
 def depth_in_views(
@@ -73,13 +70,7 @@ def intersect_tracks(
     """
     if not len(views.track):
         return views, np.zeros((0, 3))
-    rays = np.column_stack(
-        [
-            (views.uv[:, 0] - camera.cx) / camera.fx,
-            (views.uv[:, 1] - camera.cy) / camera.fy,
-            np.ones(len(views.uv)),
-        ]
-    )
+    rays = pixel_rays(views.uv[:, 0], views.uv[:, 1], camera)
     directions = np.einsum('nij,nj->ni', poses[views.image, :3, :3], rays)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     for _ in range(2):
@@ -88,7 +79,7 @@ def intersect_tracks(
         good = wide[views.track] & (
             reprojection(views, world, poses, camera) < limits.max_reprojection
         )
-        good &= (depth > limits.min_depth) & (depth < limits.max_depth)
+        good &= (depth > 0) & np.isfinite(depth)
         views, directions = views.where(good), directions[good]
         count = np.bincount(views.track, minlength=len(world))
         kept = count[views.track] >= limits.min_views

@@ -130,6 +130,49 @@ def test_poses_that_are_off_give_the_metres_alone():
     assert metres_of(found, left=False) == pytest.approx(4.0, rel=0.1)
 
 
+@pytest.mark.parametrize('unknown', [(0,), (5,), (0, 2, 4, 6, 8, 10), (8, 9, 10, 11)])
+def test_poses_of_some_images_give_the_metres_of_all(unknown):
+    images, poses = walk(12)
+    some = {number: None if number in unknown else pose for number, pose in poses.items()}
+
+    found, without = run_through(images, some), run_through(images)
+
+    for one, other in zip(found, without, strict=True):
+        np.testing.assert_array_equal(one.structure, other.structure)
+    assert sum(len(frame.points) == 1000 for frame in found) >= 10
+    assert metres_of(found, left=True) == pytest.approx(2.0, rel=0.05)
+    assert metres_of(found, left=False) == pytest.approx(4.0, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    'turn',
+    [
+        [[0, 0, 1], [-1, 0, 0], [0, -1, 0]],  # of the body of a robot, which looks along x
+        [[0, -1, 0], [1, 0, 0], [0, 0, 1]],
+        [[-1, 0, 0], [0, -1, 0], [0, 0, 1]],
+    ],
+)
+def test_poses_that_are_not_of_the_camera_give_no_metres(turn):
+    images, poses = walk(12)
+    for pose in poses.values():
+        pose[:3, :3] = turn
+
+    found = run_through(images, poses)
+
+    assert sum(len(frame.structure) == 1000 for frame in found) >= 10
+    assert not any(len(frame.points) for frame in found)
+
+
+def test_a_segment_says_how_much_poses_explain():
+    images, poses = walk(12)
+    segment = Segment(images=12)
+    for number, frame in enumerate(frames_of(images.values())):
+        assert np.isnan(segment.explained)
+        segment.add(frame, images[number], CAMERA, poses[number])
+
+    assert segment.explained == pytest.approx(1.0, abs=0.2)
+
+
 def test_in_haste_a_segment_keeps_corners():
     images, poses = walk(8)
     segment = Segment()
