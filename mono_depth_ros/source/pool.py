@@ -9,7 +9,7 @@ Shard 0 of every domain is held out for validation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 import math
 import os
@@ -204,20 +204,22 @@ class SamplePool:
         Returns
         -------
         list of np.ndarray, shape (N,), int64
-            Their numbers, for each domain that has any; all samples if none fits.
+            Their numbers, for each domain that has samples at all; where none of a domain fits,
+            those of its nearest shape.
 
         """
         wanted = size[1] / size[0]
         contents = self._contents
-        every: dict[str, list[NDArray[np.int64]]] = {}
-        fitting: dict[str, list[NDArray[np.int64]]] = {}
+        runs: dict[str, dict[float, list[NDArray[np.int64]]]] = {}
         for end, shard in zip(contents.ends, contents.shards, strict=True):
             rows, columns = shard.size
             run = np.arange(end - len(shard), end)
-            every.setdefault(shard.domain, []).append(run)
-            if 1 / ratio <= columns / rows / wanted <= ratio:
-                fitting.setdefault(shard.domain, []).append(run)
-        return [np.concatenate(runs) for _, runs in sorted((fitting or every).items())]
+            runs.setdefault(shard.domain, {}).setdefault(columns / rows / wanted, []).append(run)
+        chosen = [
+            [run for aspect in _fitting(shapes, ratio) for run in shapes[aspect]]
+            for _, shapes in sorted(runs.items())
+        ]
+        return [np.sort(np.concatenate(part)) for part in chosen]
 
     def __getitem__(self, index: int) -> Sample:
         contents = self._contents
@@ -226,6 +228,12 @@ class SamplePool:
             raise IndexError(f'sample {index} of a pool of {contents.count}')
         first = int(contents.ends[number - 1]) if number else 0
         return contents.shards[number][index - first]
+
+
+def _fitting(aspects: Collection[float], ratio: float) -> list[float]:
+    """Return the relative aspect ratios within a factor of 1, or the nearest if none is."""
+    fitting = [aspect for aspect in aspects if 1 / ratio <= aspect <= ratio]
+    return fitting or [min(aspects, key=lambda aspect: abs(math.log(aspect)))]
 
 
 def shard_path(root: Path, domain: str, number: int) -> Path:

@@ -99,7 +99,8 @@ def training_batch(
     """
     Draw and augment the batch of update ``step`` for one of ``world`` processes.
 
-    Each sample is as likely to be of one domain as of another, however many samples they have.
+    Each sample is as likely to be of one domain as of another, however many samples they have and
+    whatever their shape.
 
     Raises
     ------

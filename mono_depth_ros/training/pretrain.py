@@ -17,7 +17,7 @@ from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
 from mono_depth_ros.model.onnx_export import export_onnx
 from mono_depth_ros.source.pack import spread, write_source_pack
-from mono_depth_ros.source.pool import SamplePool
+from mono_depth_ros.source.pool import Sample, SamplePool
 from mono_depth_ros.training.batches import Prefetcher
 from mono_depth_ros.training.config import PretrainConfig
 from mono_depth_ros.training.distributed import Workers
@@ -213,7 +213,13 @@ def export_run(config: PretrainConfig, pool_root: Path, output: Path) -> None:
     """Write ``model.onnx`` and ``source_pack.zip`` beside the averaged network of a run."""
     manifest = Manifest.from_json((output / MANIFEST).read_text())
     export_onnx(load_network(output), manifest, output / 'model.onnx')
+    write_source_pack(output / 'source_pack.zip', packed_samples(config, pool_root))
+
+
+def packed_samples(config: PretrainConfig, pool_root: Path) -> Iterator[Sample]:
+    """Yield what travels with the weights: as much of each domain, of the shape nearest to use."""
     pool = SamplePool(pool_root, config.domains)
-    choices = pool.matching(config.input_size, ratio=1.05)
-    chosen = (pool[int(choices[i])] for i in spread(config.pack_samples, len(choices)))
-    write_source_pack(output / 'source_pack.zip', chosen)
+    domains = pool.matching_by_domain(config.input_size, ratio=1.05)
+    for part in domains:
+        for index in spread(max(1, config.pack_samples // len(domains)), len(part)):
+            yield pool[int(part[index])]

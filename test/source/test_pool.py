@@ -111,7 +111,7 @@ def test_samples_are_chosen_by_aspect_ratio(tmp_path):
 
     assert pool.matching((16, 24)).tolist() == [0, 1, 2]
     assert pool.matching((16, 64)).tolist() == [3, 4, 5]
-    assert pool.matching((64, 16)).tolist() == [0, 1, 2, 3, 4, 5]  # none fits: all will do
+    assert pool.matching((64, 16)).tolist() == [0, 1, 2]  # none fits: the nearest will do
 
 
 def test_filling_again_renders_only_what_is_missing(tmp_path, renderer):
@@ -184,8 +184,21 @@ def test_samples_of_each_domain_are_told_apart(tmp_path):
     parts = [part.tolist() for part in pool.matching_by_domain((8, 12))]
 
     assert parts == [[5], [3, 4]]
-    assert [part.tolist() for part in pool.matching_by_domain((32, 8))] == [[0, 1, 2, 5], [3, 4]]
     assert pool.lacking == ['street']
+
+
+def test_a_domain_none_of_whose_shapes_fits_gives_its_nearest(tmp_path):
+    write_shard(tmp_path / 'lab-000001', shard(1, size=(8, 12)))
+    write_shard(tmp_path / 'indoor-000001', shard(2, size=(8, 64)))
+    write_shard(tmp_path / 'indoor-000002', shard(3, size=(8, 32)))
+    pool = SamplePool(tmp_path, ('lab', 'indoor'))
+
+    shapes = [
+        {pool[int(index)].depth.shape for index in part}
+        for part in pool.matching_by_domain((8, 12))
+    ]
+
+    assert shapes == [{(8, 32)}, {(8, 12)}]
 
 
 @pytest.mark.parametrize('content', [b'', b'no'])

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training learns, continues after a kill as if nothing had happened, and survives bad data."""
 
+from collections import Counter
 import csv
 from dataclasses import replace
 import errno
@@ -25,7 +26,7 @@ from mono_depth_ros.training.augmentation import crop_to
 from mono_depth_ros.training.batches import collate, training_batch
 from mono_depth_ros.training.config import Phase, PretrainConfig
 from mono_depth_ros.training.distributed import Workers
-from mono_depth_ros.training.pretrain import export_run, pretrain
+from mono_depth_ros.training.pretrain import export_run, packed_samples, pretrain
 from mono_depth_ros.training.trainer import build_network, LossModule, Trainer
 
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -46,12 +47,12 @@ CONFIG = PretrainConfig(
 )
 
 
-def walls(count, focal):
+def walls(count, focal, size=(64, 96)):
     """Make black images of a wall at 2 m."""
     return {
-        'rgb': np.zeros((count, 64, 96, 3), np.uint8),
-        'depth': np.full((count, 64, 96), 2.0, np.float16),
-        'semantics': np.zeros((count, 64, 96), np.uint8),
+        'rgb': np.zeros((count, *size, 3), np.uint8),
+        'depth': np.full((count, *size), 2.0, np.float16),
+        'semantics': np.zeros((count, *size), np.uint8),
         'focal': np.broadcast_to(np.asarray(focal, np.float32), count),
     }
 
@@ -341,6 +342,36 @@ def test_a_small_domain_is_seen_as_often_as_a_large_one(tmp_path):
 
     assert 35 <= (batch.label[:, 0, 0] < 1.5).sum() <= 65
     torch.testing.assert_close(batch.rgb, training_batch(pool, config, 0).rgb)
+
+
+def test_a_domain_of_another_shape_is_seen_as_often(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', walls(9, focal=80.0))
+    # Larger windows of it are shrunk to the batch, and so is their focal length.
+    write_shard(tmp_path / 'lab-000001', walls(9, focal=800.0, size=(96, 320)))
+    config = replace(
+        CONFIG,
+        domains=('indoor', 'lab'),
+        phases=(Phase(9, ((64, 96),), 100),),
+        max_roll=0.0,
+    )
+
+    batch = training_batch(SamplePool(tmp_path, config.domains), config, 0)
+
+    assert 35 <= (batch.label[:, 0, 0] < 1.0).sum() <= 65
+
+
+def test_the_pack_has_as_much_of_each_domain_whatever_its_shape(tmp_path):
+    write_shard(tmp_path / 'indoor-000001', walls(50, focal=80.0))
+    write_shard(tmp_path / 'lab-000001', walls(9, focal=70.0, size=(64, 256)))
+    write_shard(tmp_path / 'lab-000002', walls(9, focal=60.0, size=(64, 160)))
+    config = replace(CONFIG, domains=('indoor', 'lab'), pack_samples=12)
+
+    samples = list(packed_samples(config, tmp_path))
+
+    assert Counter((sample.focal, sample.depth.shape) for sample in samples) == {
+        (80.0, (64, 96)): 6,
+        (60.0, (64, 160)): 6,
+    }
 
 
 def test_the_samples_of_a_single_domain_are_drawn_from_all_of_it(pool_root):
