@@ -9,7 +9,7 @@ The depth node on a played camera: ``depth.launch.py`` with its arguments, and a
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, SetParameter
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -71,6 +71,11 @@ PLAYER = Node(
         ('image_rect/compressed', [LaunchConfiguration('image_topic'), '/compressed']),
         ('camera_info', LaunchConfiguration('camera_info_topic')),
     ],
+    additional_env={  # as of the depth node
+        'FASTDDS_BUILTIN_TRANSPORTS': EnvironmentVariable(
+            'FASTDDS_BUILTIN_TRANSPORTS', default_value='LARGE_DATA'
+        )
+    },
     ros_arguments=['--log-level', LaunchConfiguration('log_level')],
     output='screen',
     on_exit=Shutdown(reason='the camera player ended'),
@@ -78,7 +83,7 @@ PLAYER = Node(
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Include the depth node, then start the player in the same namespace and environment."""
+    """Include the depth node, then start the player in the same namespace."""
     depth = PathJoinSubstitution([FindPackageShare('mono_depth_ros'), 'launch', 'depth.launch.py'])
     return LaunchDescription(
         [

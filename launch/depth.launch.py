@@ -8,7 +8,7 @@ is left to ``params_file``; one that is given wins over the file.
 """
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -28,6 +28,21 @@ ARGUMENTS = [
         'camera_info_topic',
         default_value='camera_info',
         description='camera_info of that image, from the same camera driver',
+    ),
+    DeclareLaunchArgument(
+        'reference_points_topic',
+        default_value='reference/points',
+        description='Points of a lidar or ToF camera, for scale_source and adaptation',
+    ),
+    DeclareLaunchArgument(
+        'reference_depth_topic',
+        default_value='reference/depth',
+        description='Depth image registered to the camera, for scale_source and adaptation',
+    ),
+    DeclareLaunchArgument(
+        'reference_odometry_topic',
+        default_value='reference/odometry',
+        description='Odometry of the robot, for adaptation',
     ),
     DeclareLaunchArgument(
         'namespace',
@@ -106,7 +121,18 @@ REMAPPINGS = [
     ('image_rect', LaunchConfiguration('image_topic')),
     ('image_rect/compressed', [LaunchConfiguration('image_topic'), '/compressed']),
     ('camera_info', LaunchConfiguration('camera_info_topic')),
+    ('reference/points', LaunchConfiguration('reference_points_topic')),
+    ('reference/depth', LaunchConfiguration('reference_depth_topic')),
+    ('reference/odometry', LaunchConfiguration('reference_odometry_topic')),
 ]
+
+# By default Fast DDS loses most best-effort messages of the size of an image. Of each node alone:
+# what else is launched keeps its own.
+TRANSPORTS = {
+    'FASTDDS_BUILTIN_TRANSPORTS': EnvironmentVariable(
+        'FASTDDS_BUILTIN_TRANSPORTS', default_value='LARGE_DATA'
+    )
+}
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
@@ -119,6 +145,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     common = {
         'namespace': LaunchConfiguration('namespace'),
         'remappings': REMAPPINGS,
+        'additional_env': TRANSPORTS,
         'ros_arguments': ['--log-level', LaunchConfiguration('log_level')],
         'output': 'screen',
     }
@@ -155,14 +182,4 @@ def start_nodes(context: LaunchContext) -> list[Node]:
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start the nodes."""
-    return LaunchDescription(
-        [
-            *ARGUMENTS,
-            # By default Fast DDS loses most best-effort messages of the size of an image.
-            SetEnvironmentVariable(
-                'FASTDDS_BUILTIN_TRANSPORTS',
-                EnvironmentVariable('FASTDDS_BUILTIN_TRANSPORTS', default_value='LARGE_DATA'),
-            ),
-            OpaqueFunction(function=start_nodes),
-        ]
-    )
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start_nodes)])

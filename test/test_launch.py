@@ -33,6 +33,7 @@ DEPTH, DEMO = (ROOT / 'launch' / f'{name}.launch.py' for name in ('depth', 'demo
 ARGUMENTS = {
     *('image_topic', 'camera_info_topic', 'namespace', 'params_file', 'backend', 'model'),
     *('image_transport', 'use_sim_time', 'log_level', 'autostart', 'rviz', 'adaptation'),
+    *(f'reference_{name}_topic' for name in ('points', 'depth', 'odometry')),
 }
 NODES = ('depth_node', 'camera_player', 'adaptation_node')
 
@@ -45,7 +46,8 @@ import json, os, sys
 import rclpy
 rclpy.init()
 node = rclpy.create_node('probe', automatically_declare_parameters_from_overrides=True)
-topics = ('image_rect', 'image_rect/compressed', 'camera_info', 'points')
+references = tuple('reference/' + name for name in ('points', 'depth', 'odometry'))
+topics = ('image_rect', 'image_rect/compressed', 'camera_info', 'points', *references)
 seen = {{
     'node': node.get_fully_qualified_name(),
     'parameters': {{name: node.get_parameter(name).value for name in node._parameters}},
@@ -55,6 +57,15 @@ seen = {{
 }}
 with open(os.path.join({folder!r}, os.path.basename(sys.argv[0]) + '.json'), 'w') as file:
     json.dump(seen, file)
+"""
+
+PARENT = """
+from launch import LaunchDescription
+from launch.actions import ExecuteProcess, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+def generate_launch_description():
+    depth = IncludeLaunchDescription(PythonLaunchDescriptionSource({depth!r}))
+    return LaunchDescription([depth, ExecuteProcess(cmd=[{program!r}])])
 """
 
 LAUNCH = """
@@ -216,7 +227,25 @@ def test_topics_go_where_the_camera_is(prefix):
         'image_rect/compressed': '/camera/color/image_rect_color/compressed',
         'camera_info': '/camera/color/camera_info',
         'points': '/front/points',
+        'reference/points': '/front/reference/points',
+        'reference/depth': '/front/reference/depth',
+        'reference/odometry': '/front/reference/odometry',
     }
+
+
+@needs_launch
+@pytest.mark.parametrize('node', ['depth_node', 'adaptation_node'])
+def test_references_come_from_the_sensors_of_the_robot(prefix, node):
+    topics = {
+        'reference/points': '/lidar/points',
+        'reference/depth': '/tof/depth',
+        'reference/odometry': '/odom',
+    }
+    arguments = [f'{name.replace("/", "_")}_topic:={topic}' for name, topic in topics.items()]
+
+    seen = probe(prefix, DEPTH, 'adaptation:=true', *arguments, node=node)
+
+    assert topics.items() <= seen['topics'].items()
 
 
 @needs_launch
@@ -228,6 +257,18 @@ def test_big_messages_get_through_unless_the_user_chose_otherwise(
     environment = {'FASTDDS_BUILTIN_TRANSPORTS': chosen} if chosen else {}
 
     assert probe(prefix, DEPTH, **environment)['transports'] == used
+
+
+@needs_launch
+def test_what_else_is_launched_keeps_its_transports(prefix, monkeypatch):
+    monkeypatch.delenv('FASTDDS_BUILTIN_TRANSPORTS', raising=False)
+    parent = prefix / 'parent.launch.py'
+    parent.write_text(PARENT.format(depth=str(DEPTH), program=str(prefix / 'lib' / 'driver')))
+    write_program(
+        prefix / 'lib' / 'driver', PROBE.format(python=sys.executable, folder=str(prefix))
+    )
+
+    assert probe(prefix, parent, node='driver')['transports'] is None
 
 
 @needs_launch
@@ -288,7 +329,8 @@ def test_a_bad_argument_is_named(prefix, argument, complaint):
 
 
 @needs_launch
-def test_the_demo_plays_into_the_topics_of_the_depth_node(prefix):
+def test_the_demo_plays_into_the_topics_of_the_depth_node(prefix, monkeypatch):
+    monkeypatch.delenv('FASTDDS_BUILTIN_TRANSPORTS', raising=False)
     arguments = ['namespace:=n', 'image_topic:=rgb', 'source:=/a b', 'rate:=7', 'loop:=false']
     # The first to end would end the launch before the other one has started.
     for name in ('depth_node', 'camera_player'):
@@ -303,7 +345,13 @@ def test_the_demo_plays_into_the_topics_of_the_depth_node(prefix):
     assert wanted.items() <= player['parameters'].items()
     assert player['parameters']['use_sim_time'] is False
     assert depth['parameters']['use_sim_time'] is True
-    assert player['topics'] == depth['topics']
+    assert (
+        player['topics'].items()
+        >= {
+            name: topic for name, topic in depth['topics'].items() if 'reference' not in name
+        }.items()
+    )
+    assert player['transports'] == depth['transports'] == 'LARGE_DATA'
     assert player['topics']['image_rect/compressed'] == '/n/rgb/compressed'
     assert depth['parameters']['qos_overrides./n/rgb.subscription.reliability'] == 'reliable'
 
