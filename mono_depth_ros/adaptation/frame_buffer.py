@@ -164,7 +164,10 @@ class FrameBuffer:
         held_out = int((number + 1) * share) > int(number * share)
         self._accepted += 1
         before = self._previous.rgb if held_out and self._previous is not None else None
-        kept = replace(frame, held_out=held_out, before=before)
+        stamp, stamps = frame.stamp_ns, {other.stamp_ns for other in self._frames}
+        while stamp in stamps:  # of a clock that was set back; it is the name of the file
+            stamp += 1
+        kept = replace(frame, held_out=held_out, before=before, stamp_ns=stamp)
         self._frames.append(kept)
         self._embeddings.append(embedding)
         evicted = self._evict(held_out) if self._over_capacity(held_out) else None

@@ -63,7 +63,7 @@ class Segment:
     ----------
     explained : float
         Corners of the last run that the poses of the robot explain, by those that the images
-        explain themselves; NaN without poses. Near 0 the poses are wrong, or not of the camera.
+        explain themselves; NaN without either. Near 0 the poses are not of this camera.
 
     """
 
@@ -126,10 +126,10 @@ class Segment:
         camera, views = held[0].camera, follower.sightings()
         known = _by_poses([held[place].pose for place in seen], views, camera)
         found = reconstruct(views, camera)
-        self.explained = _share(known, found, views)
-        if known is not None and self.explained >= EXPLAINED and _complete(known):
-            # They bend nothing, as motion found from images alone may.
-            found, known = [known], known
+        explained = _share(known, found, views)
+        self.explained = explained if found else math.nan
+        if known is not None and explained >= EXPLAINED and _complete(known):
+            found = [known]  # it bends nothing, as motion found from images alone may
         images = [frames[place] for place in seen]
         for structure in found:
             metres = 1.0 if structure is known else _metres(structure, known)

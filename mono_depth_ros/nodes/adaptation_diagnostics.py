@@ -66,6 +66,7 @@ def _values(loop: AdaptationLoop) -> dict[str, str]:
         'eta [s]': f'{progress["eta_s"]:.0f}' if 'eta_s' in progress else '',
         'frames': str(len(frames)),
         'frames held out': str(sum(frame.held_out for frame in frames)),
+        'frames with shape': str(sum(len(frame.structure) > 0 for frame in frames)),
         'frames with metric points': str(sum(len(frame.points) > 0 for frame in frames)),
         'images received': str(collector.received),
         'images looked at': str(collector.taken),

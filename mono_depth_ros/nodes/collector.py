@@ -30,8 +30,12 @@ LONGEST_PERIOD_S = 0.15
 # Over so many camera_info it is looked whether their images came too.
 INFOS_TO_CHECK = 30
 NICENESS = 10
-# What takes longer than this is the motion of a whole run of images.
-LONG_S = 0.1
+# Images that wait may take so much memory [bytes].
+WAITING_BYTES = 256_000_000
+# So many images in a row of one stamp, or of another shape than those collected, are no accident.
+SAME_STAMP, OTHER_SHAPE = 30, 20
+# Poses that explain less of what images explain themselves are not of this camera.
+UNEXPLAINED = 0.02
 
 
 class Collector:
@@ -83,15 +87,15 @@ class Collector:
         self.paused = False
         self.problem = ''
         self.received = self.taken = self.lost = self.points = 0
-        self._new = self._infos = 0
+        self._new = self._infos = self._same_stamp = self._other_shape = 0
         self._checked = (0, 0)
-        self._load, self._idle_until = load, 0.0
+        self._load, self._worked, self._idle_until = load, 0.0, 0.0
         self._period_ns = round(min(LONGEST_PERIOD_S, buffer.config.min_gap_s) * 1e9)
         self._segment = Segment()
         self._camera: CameraInput | None = None
         self._info: CameraInfo | None = None
         self._last_stamp: int | None = None
-        self._waiting: deque[tuple[float, bytes]] = deque()
+        self._waiting: deque[tuple[float, bytes, CameraInfo | None]] = deque()
         self._full = False
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -152,6 +156,9 @@ class Collector:
         """Put an image aside if it is time for one."""
         self.received += 1
         stamp, last = stamp_ns_of(raw), self._last_stamp
+        self._same_stamp = self._same_stamp + 1 if stamp == last else 0
+        if self._same_stamp >= SAME_STAMP:
+            self.problem = 'every image has the same stamp: set header.stamp in the camera driver'
         # A stamp that went back is of a clock that was set, or of a bag that began anew.
         if self.paused or (last is not None and 0 <= stamp - last < self._period_ns):
             return
@@ -160,11 +167,12 @@ class Collector:
         self._last_stamp = stamp
         with self._wake:
             # Once there are too many, none until all are done: corners need runs without gaps.
-            self._full = len(self._waiting) >= WAITING or (self._full and bool(self._waiting))
+            most = min(WAITING, max(2, WAITING_BYTES // len(raw)))
+            self._full = len(self._waiting) >= most or (self._full and bool(self._waiting))
             if self._full:
                 self.lost += 1
                 return
-            self._waiting.append((time.monotonic(), raw))
+            self._waiting.append((time.monotonic(), raw, self._info))
             self.references.expect(stamp)
             self._wake.notify()
 
@@ -173,28 +181,40 @@ class Collector:
     def _run(self, kind: type) -> None:
         os.nice(NICENESS)  # of this thread alone, on Linux
         cv2.setNumThreads(1)
-        while True:
-            raw = self._next()
-            if raw is None:
-                break
+        while (image := self._next()) is not None:
             begun = time.thread_time()
+            done: list[TargetFrame] = []
+            raw, info = image
             try:
-                self._take(deserialize_message(raw, kind))
-                self.problem = ''
+                done = self._take(deserialize_message(raw, kind), info)
+                self.problem = self._doubt()
+                self._offer(done)
             except MonoDepthError as error:
                 self.problem = str(error)
             except Exception as error:  # whatever one image does, the next one is looked at
                 self.problem = f'{type(error).__name__}: {error}'
-            self._rest(time.thread_time() - begun)
+            self._worked += time.thread_time() - begun
+            if done:
+                self._rest()
         self._offer(self._segment.flush(sweep=False))  # somebody waits for the end
 
-    def _rest(self, worked: float) -> None:
-        """Take no new images for a while if this one took long: what is put aside is finished."""
-        if worked > LONG_S:
-            self._idle_until = time.monotonic() + worked * (1 / self._load - 1)
+    def _rest(self) -> None:
+        """Take no new images for a while after a run of them: what is put aside is finished."""
+        self._idle_until = time.monotonic() + self._worked * (1 / self._load - 1)
+        self._worked = 0.0
 
-    def _next(self) -> bytes | None:
-        """Wait for an image, and until what goes with it has had time to come."""
+    def _doubt(self) -> str:
+        """Say whether the poses of the robot are of another camera; NaN is no reason to."""
+        explained = self._segment.explained
+        if not explained < UNEXPLAINED:
+            return ''
+        return (
+            f'poses explain {explained:.1%} of what images tell of their own motion: check '
+            'reference/odometry and where the camera is on the robot'
+        )
+
+    def _next(self) -> tuple[bytes, CameraInfo | None] | None:
+        """Wait for an image with its camera, and until what goes with it has had time to come."""
         with self._wake:
             while True:
                 if self._thread is not threading.current_thread():
@@ -202,13 +222,14 @@ class Collector:
                 delay = DELAY_S if self.references.heard else 0.0
                 left = self._waiting[0][0] + delay - time.monotonic() if self._waiting else None
                 if left is not None and left <= 0:
-                    return self._waiting.popleft()[1]
+                    _, raw, info = self._waiting.popleft()
+                    return raw, info or self._info  # the first one may come before its camera
                 self._wake.wait(left)
 
-    def _take(self, message: Any) -> None:
-        """Pair one image and offer it to the buffer."""
+    def _take(self, message: Any, info: CameraInfo | None) -> list[TargetFrame]:
+        """Pair one image; return those that are done."""
         self.taken += 1
-        camera = info_to_camera(check_pair(message, self._info))
+        camera = info_to_camera(check_pair(message, info))
         rgb = message_to_rgb(message)
         header = message.header
         stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
@@ -216,14 +237,19 @@ class Collector:
         size = self._size_for((camera.height, camera.width))
         frame = make_target_frame(rgb, camera, size, stamp_ns=stamp, points=points)
         pose = self.references.pose(stamp, header.frame_id)
-        self._offer(self._segment.add(frame, rgb, camera, pose))
+        return self._segment.add(frame, rgb, camera, pose)
 
     def _offer(self, frames: list[TargetFrame]) -> None:
         for frame in frames:
             self.statistics.observe(frame.rgb)
             try:
                 verdict = self._buffer.add(frame)
-            except ShapeError:
+                self._other_shape = 0
+            except ShapeError as error:
+                self._other_shape += 1
+                if self._other_shape < OTHER_SHAPE:
+                    self.problem = str(error)
+                    continue
                 self._node.get_logger().warning(
                     'the camera has another shape than the images collected: beginning anew'
                 )

@@ -256,6 +256,16 @@ def test_a_read_only_disk_is_loaded_from(read_only):
     assert 'cannot remove' in again.problem
 
 
+def test_a_clock_that_begins_anew_overwrites_no_file(tmp_path):
+    buffer = FrameBuffer(BufferConfig(min_gap_s=0.0), tmp_path)
+
+    for seed in range(20):  # the stamps of the second ten are those of the first
+        buffer.add(scene(seed, second=seed % 10))
+
+    assert len(buffer) == 19  # the one at which the clock was set back is out of order
+    assert len(FrameBuffer(BufferConfig(), tmp_path)) == 19
+
+
 def test_images_that_leave_the_buffer_leave_the_disk(tmp_path):
     buffer = filled(40, BufferConfig(min_gap_s=0.0, capacity=10, held_out=0.2), tmp_path)
 
