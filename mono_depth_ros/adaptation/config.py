@@ -157,7 +157,10 @@ class GateConfig(Config):
         1.05, 'Largest ratio of the time the engine takes', minimum=0.0
     )
     min_points: int = setting(
-        50, 'Metric points on held-out images from which on they decide', minimum=1
+        50,
+        'Metric points on held-out images from which on they decide, if a quarter of those images '
+        'have some',
+        minimum=1,
     )
     beat_controls: bool = setting(
         True,

@@ -26,6 +26,7 @@ from typing import Any
 
 from mono_depth_ros.adaptation.config import AdapterConfig
 from mono_depth_ros.adaptation.engine_checks import compare_engines
+from mono_depth_ros.adaptation.evidence import measured
 from mono_depth_ros.adaptation.outcome import (
     ADDED,
     CycleJob,
@@ -132,7 +133,7 @@ class Cycle:
 
         self._enter('prepare')
         # Where anything is measured, the floor that the network in use sees adds only doubt.
-        on_floor = job.cycle.camera_height > 0 and not any(len(frame.points) for frame in frames)
+        on_floor = job.cycle.camera_height > 0 and not measured(frames)
         if on_floor:
             frames = anchor_to_floor(frames, baseline, job.cycle.camera_height)
         self.details['points'] = int(sum(len(frame.points) for frame in frames))

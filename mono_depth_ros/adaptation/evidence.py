@@ -19,6 +19,9 @@ Depth = NDArray[np.float32]
 Predict = Callable[[NDArray[np.uint8]], Depth]
 # Points of structure that an image must have to say anything.
 MIN_STRUCTURE = 10
+# Metric points that say something, and the share of the images that must have some: what a few
+# images tell does not speak for all.
+MIN_POINTS, MEASURED_SHARE = 50, 0.25
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class Evidence:
     scale: float = 0.0
     static: Depth | None = None
     on_floor: bool = False
+
+
+def measured(frames: Sequence[TargetFrame], min_points: int = MIN_POINTS) -> bool:
+    """Say whether frames have metric points enough, and enough of the frames have any."""
+    counts = [len(frame.points) for frame in frames]
+    share = sum(count > 0 for count in counts) / max(1, len(counts))
+    return sum(counts) >= min_points and share >= MEASURED_SHARE
 
 
 def point_errors(

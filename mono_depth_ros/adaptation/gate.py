@@ -16,6 +16,7 @@ from mono_depth_ros.adaptation.config import GateConfig
 from mono_depth_ros.adaptation.evidence import (
     Depth,
     Evidence,
+    measured,
     point_errors,
     Predict,
     structure_error,
@@ -58,12 +59,12 @@ def judge(
     new = [candidate(frame.rgb) for frame in evidence.frames]
     old = [baseline(frame.rgb) for frame in evidence.frames]
     points, agree, notes = _judge_points(new, old, evidence, config)
-    measured = agree and not evidence.on_floor
+    trusted = agree and not evidence.on_floor
     limit = config.max_floor_ratio if agree and evidence.on_floor else config.max_median_ratio
     checks = [
         _judge_change(new, old),
-        *_judge_output(new, old, evidence, config, alike=not measured),
-        _judge_scale(new, old, limit, required=not measured),
+        *_judge_output(new, old, evidence, config, alike=not trusted),
+        _judge_scale(new, old, limit, required=not trusted),
         *points,
         *_judge_structure(new, old, evidence),
         *_judge_source(candidate, baseline, evidence, config),
@@ -159,7 +160,7 @@ def _judge_points(
     frames = evidence.frames
     predicted, true = point_errors(new, frames, evidence.focal)
     before, _ = point_errors(old, frames, evidence.focal)
-    if len(true) < config.min_points:
+    if not measured(frames, config.min_points):
         return [], False, {'points': float(len(true))}
     error, error_before = _abs_rel(predicted, true), _abs_rel(before, true)
     checks = [

@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 import math
 
 from mono_depth_ros.adaptation.batches import images_to_tensor
-from mono_depth_ros.adaptation.evidence import Depth, point_errors, structure_error
+from mono_depth_ros.adaptation.evidence import Depth, measured, point_errors, structure_error
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.model.fastdepth import FastDepth
 import numpy as np
 import torch
 
-MIN_POINTS = 50
 SCALE_FRAMES, BATCH = 32, 8
 
 
@@ -67,8 +66,8 @@ class BestCandidate:
         return self._worse
 
     def _error(self, depths: list[Depth]) -> float:
-        predicted, true = point_errors(depths, self._frames, self._focal)
-        if len(true) >= MIN_POINTS:
+        if measured(self._frames):
+            predicted, true = point_errors(depths, self._frames, self._focal)
             return float(np.mean(np.abs(predicted - true) / true))
         return structure_error(depths, self._frames)
 

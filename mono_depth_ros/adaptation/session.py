@@ -14,7 +14,7 @@ from mono_depth_ros.adaptation.adapter import Adapter
 from mono_depth_ros.adaptation.anchors import floor_points, static_map
 from mono_depth_ros.adaptation.batches import BatchMaker, images_to_tensor
 from mono_depth_ros.adaptation.config import AdapterConfig, GateConfig
-from mono_depth_ros.adaptation.evidence import Evidence, point_errors, Predict
+from mono_depth_ros.adaptation.evidence import Evidence, measured, point_errors, Predict
 from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.recipes import Recipe, recipe_for
 from mono_depth_ros.adaptation.selection import BestCandidate, keep_scale, split_held_out
@@ -111,9 +111,9 @@ def gather_evidence(
     ``on_floor`` says that all points come from `anchor_to_floor`.
     """
     scale, static = 0.0, None
-    anchored = [frame for frame in training if len(frame.points)]
-    anchored = anchored[:: max(1, len(anchored) // CONTROL_FRAMES)]
-    if anchored and sum(len(frame.points) for frame in anchored) >= 50:
+    if measured(training):
+        anchored = [frame for frame in training if len(frame.points)]
+        anchored = anchored[:: max(1, len(anchored) // CONTROL_FRAMES)]
         predict = predictor(baseline)
         depths = [predict(frame.rgb) for frame in anchored]
         scale = robust_scale(*point_errors(depths, anchored, baseline.focal))
@@ -135,8 +135,8 @@ def choose_recipe(
     source: FastDepth, frames: Sequence[TargetFrame], config: AdapterConfig
 ) -> Recipe:
     """Return the recipe for a network and for what is known of the frames."""
-    anchored = any(len(frame.points) for frame in frames)
-    return recipe_for(config, anchored=anchored, outdoors=source.max_depth > OUTDOORS)
+    outdoors = source.max_depth > OUTDOORS
+    return recipe_for(config, anchored=measured(frames), outdoors=outdoors)
 
 
 def adapt_network(

@@ -224,6 +224,15 @@ def test_few_points_decide_nothing():
     assert not any('points' in check.name for check in verdict.checks)
 
 
+def test_points_of_one_image_do_not_speak_for_all():
+    seen = replace(evidence(), samples=[], frames=[frame(0, 200), *map(frame, range(1, 8))])
+
+    names, verdict = failures(lambda rgb: network(rgb) / 1.2, seen)
+
+    assert names == {'median shift'}
+    assert not any('points' in check.name for check in verdict.checks)
+
+
 def test_an_anchored_candidate_must_beat_a_map_that_sees_no_image():
     # All frames show one scene, which a map fitted to its points knows by heart.
     _, depth = photograph(0)

@@ -19,7 +19,7 @@ from mono_depth_ros.adaptation.selection import (
     predict_all,
     split_held_out,
 )
-from mono_depth_ros.adaptation.session import adapt_network, split_frames
+from mono_depth_ros.adaptation.session import adapt_network, choose_recipe, split_frames
 
 
 def scaled(network, factor):
@@ -148,3 +148,12 @@ def test_the_last_update_is_looked_at_too(tiny, samples, frames, monkeypatch):
 
     first, last = (predict_all(network, frames[:1])[0] for network in looked_at)
     assert not np.array_equal(first, last)
+
+
+@pytest.mark.parametrize(('images', 'anchored'), [(0, False), (2, False), (3, True), (10, True)])
+def test_points_of_a_few_images_anchor_nothing(tiny, frames, anchored_frames, images, anchored):
+    mixed = [*anchored_frames[:images], *frames[images:]]
+
+    recipe = choose_recipe(tiny, mixed, AdapterConfig())
+
+    assert (recipe.anchor > 0, recipe.scale > 0) == (anchored, not anchored)
