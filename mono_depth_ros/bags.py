@@ -12,12 +12,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from mono_depth_ros.camera import camera_from_projection, PinholeCamera
+from mono_depth_ros.camera import info_to_camera, PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError, ImageError
 from mono_depth_ros.frames import Frame, FrameSource
-from mono_depth_ros.image_encoding import compressed_to_rgb, image_to_rgb
-import numpy as np
-from numpy.typing import NDArray
+from mono_depth_ros.image_encoding import message_to_rgb
 
 logger = logging.getLogger(__name__)
 
@@ -126,20 +124,28 @@ class BagFrames(FrameSource):
             if connection.topic == self.info_topic:
                 self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
             elif connection.topic == self.topic:
-                load = partial(self._load, reader, connection.msgtype, stamp, raw, index)
+                load = partial(self._load, reader, connection, stamp, raw, index, self.camera)
                 index += 1
             yield connection, stamp, raw, load
 
-    def _load(self, reader: Any, kind: str, stamp: int, raw: Any, index: int) -> Frame:
+    def _load(
+        self,
+        reader: Any,
+        connection: Any,
+        stamp: int,
+        raw: Any,
+        index: int,
+        camera: PinholeCamera | None,
+    ) -> Frame:
         try:
-            message = reader.deserialize(raw, kind)
+            message = reader.deserialize(raw, connection.msgtype)
         except Exception as error:  # as above
             raise ImageError(f'message {index} is damaged: {error}') from error
         return Frame(
             message_to_rgb(message),
             header_stamp(message) or stamp,
             f'{index:06d}',
-            self.camera,
+            camera,
             frame_id=message.header.frame_id,
         )
 
@@ -161,7 +167,7 @@ class BagFrames(FrameSource):
 
     def _camera(self, info: Any) -> PinholeCamera | None:
         try:
-            return info_to_camera(info)
+            return info_to_camera(info, or_raw=True)
         except CameraError as error:
             logger.warning('%s: %s', self.info_topic, error)
             return None
@@ -221,41 +227,7 @@ def choose_info_topic(kinds: dict[str, str], image_topic: str) -> str:
     return infos[0] if len(infos) == 1 else ''
 
 
-def message_to_rgb(message: Any) -> NDArray[np.uint8]:
-    """Return the pixels of an Image or CompressedImage that ``rosbags`` deserialized."""
-    if message.__msgtype__ == COMPRESSED_IMAGE:
-        return compressed_to_rgb(message.data, message.format)
-    return image_to_rgb(
-        message.data,
-        message.encoding,
-        message.height,
-        message.width,
-        message.step,
-        bool(message.is_bigendian),
-    )
-
-
 def header_stamp(message: Any) -> int:
     """Return the stamp of a message [ns]."""
     stamp = message.header.stamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
-def info_to_camera(info: Any) -> PinholeCamera:
-    """
-    Return the intrinsics of a camera_info of ROS 1 or ROS 2.
-
-    P is that of the rectified image. Recorders of raw images often leave it empty; then K, without
-    its distortion, is the best there is.
-
-    Raises
-    ------
-    CameraError
-        If both are empty.
-
-    """
-    p = [float(value) for value in (info.p if hasattr(info, 'p') else info.P)]
-    k = [float(value) for value in (info.k if hasattr(info, 'k') else info.K)]
-    if not any(p) and any(k):
-        p = [k[0], 0, k[2], 0, 0, k[4], k[5], 0, 0, 0, 1, 0]
-    return camera_from_projection(p, int(info.width), int(info.height))

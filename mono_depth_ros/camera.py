@@ -110,6 +110,43 @@ def camera_from_projection(p: Sequence[float], width: int, height: int) -> Pinho
     return PinholeCamera(p[0], p[5], p[2], p[6], width, height)
 
 
+def info_to_camera(info: Any, *, or_raw: bool = False) -> PinholeCamera:
+    """
+    Return the intrinsics of the rectified image that a camera_info goes with.
+
+    P describes the full sensor; binning and region of interest are applied as image_geometry
+    does. Images of some drivers are cut to the region already while width and height still say
+    the full sensor, others say the cut size: the region counts only if it is set.
+
+    Parameters
+    ----------
+    info : CameraInfo
+        Of ROS 1 or ROS 2, as rclpy or ``rosbags`` gives it.
+    or_raw : bool
+        Where P is empty, as recorders of raw images leave it, take K without its distortion.
+
+    Raises
+    ------
+    CameraError
+        If P is all zero (uncalibrated) or unusable.
+
+    """
+    p = [float(value) for value in (info.p if hasattr(info, 'p') else info.P)]
+    if or_raw and not any(p):
+        k = [float(value) for value in (info.k if hasattr(info, 'k') else info.K)]
+        p = [*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0]
+    roi, bin_x, bin_y = info.roi, max(info.binning_x, 1), max(info.binning_y, 1)
+    full = camera_from_projection(p, int(roi.width or info.width), int(roi.height or info.height))
+    return PinholeCamera(
+        fx=full.fx / bin_x,
+        fy=full.fy / bin_y,
+        cx=(full.cx - roi.x_offset) / bin_x,
+        cy=(full.cy - roi.y_offset) / bin_y,
+        width=full.width // bin_x,
+        height=full.height // bin_y,
+    )
+
+
 def camera_from_fov(width: int, height: int, fov_degrees: float) -> PinholeCamera:
     """Return a camera with square pixels, a centred axis and this horizontal field of view."""
     if not 0.0 < fov_degrees < 180.0:

@@ -45,6 +45,28 @@ MIN_SIDE = 16
 MAX_SIDE = 16384
 
 
+def message_to_rgb(message: Any) -> NDArray[np.uint8]:
+    """
+    Return the pixels of an Image or CompressedImage, as rclpy or ``rosbags`` gives it.
+
+    Raises
+    ------
+    ImageError
+        As of `image_to_rgb` and `compressed_to_rgb`.
+
+    """
+    if not hasattr(message, 'encoding'):
+        return compressed_to_rgb(message.data, message.format)
+    return image_to_rgb(
+        message.data,
+        message.encoding,
+        message.height,
+        message.width,
+        message.step,
+        bool(message.is_bigendian),
+    )
+
+
 def image_to_rgb(
     data: Any, encoding: str, height: int, width: int, step: int, is_bigendian: bool = False
 ) -> NDArray[np.uint8]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mono_depth_ros.bags import header_stamp, message_to_rgb, open_bag
+from mono_depth_ros.bags import header_stamp, open_bag
 from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.image_encoding import message_to_rgb
 from mono_depth_ros.references import message_to_depth
 import numpy as np
 from numpy.typing import NDArray

@@ -156,6 +156,19 @@ def test_an_image_finds_the_depth_that_came_after_it(tmp_path):
     assert second.points is None and second.depth is None
 
 
+def test_an_image_that_waits_for_references_keeps_the_camera_of_its_time(tmp_path):
+    messages = [
+        ('/camera/camera_info', info(ROS2, 60.0)),
+        ('/camera/image_rect', image(ROS2, START)),
+        ('/camera/camera_info', info(ROS2, 90.0)),
+        ('/camera/image_rect', image(ROS2, START + 200 * MS)),
+    ]
+
+    frames = list(ReferencedBag(write_bag(tmp_path / 'bag', messages), {}))
+
+    assert [frame.camera.fx for frame in frames] == [60.0, 90.0]
+
+
 def test_a_cloud_of_the_base_is_projected_into_the_image(tmp_path):
     messages = [
         ('/camera/camera_info', info(ROS2)),

@@ -49,7 +49,7 @@ def compressed(store, stamp_ns):
     return store.types[COMPRESSED](header=header(store, stamp_ns), format='png', data=data)
 
 
-def info(store, focal=60.0, *, rectified=True):
+def info(store, focal=60.0, *, rectified=True, binning=0, offset=0):
     """Return a CameraInfo message."""
     k = np.array([focal, 0, 31.5, 0, focal, 23.5, 0, 0, 1], np.float64)
     p = np.array([focal, 0, 31.5, 0, 0, focal, 23.5, 0, 0, 0, 1, 0], np.float64)
@@ -57,15 +57,15 @@ def info(store, focal=60.0, *, rectified=True):
     if store is ROS1:
         values = {name.upper(): value for name, value in values.items()}
     region = store.types['sensor_msgs/msg/RegionOfInterest'](
-        x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+        x_offset=offset, y_offset=offset, height=0, width=0, do_rectify=False
     )
     return store.types[INFO](
         header=header(store, 0),
         height=48,
         width=64,
         distortion_model='plumb_bob',
-        binning_x=0,
-        binning_y=0,
+        binning_x=binning,
+        binning_y=binning,
         roi=region,
         **values,
     )
@@ -144,6 +144,29 @@ def test_k_stands_in_for_an_empty_projection(tmp_path):
     (frame,) = open_frames(write_bag(tmp_path / 'bag', messages))
 
     assert frame.camera.fx == 60.0
+
+
+@pytest.mark.parametrize('rectified', [True, False])
+def test_the_camera_is_that_of_binned_pixels(tmp_path, rectified):
+    large = info(ROS2, 120.0, rectified=rectified, binning=2)
+    large.width, large.height = 128, 96
+    messages = [('/camera_info', large), ('/image', image(ROS2, 1))]
+
+    (frame,) = open_frames(write_bag(tmp_path / 'bag', messages))
+
+    assert (frame.camera.height, frame.camera.width) == frame.rgb.shape[:2]
+    assert (frame.camera.fx, frame.camera.cx) == (60.0, 31.5 / 2)
+
+
+def test_the_camera_is_that_of_the_region_of_interest(tmp_path):
+    cut = info(ROS2, offset=10)
+    cut.width, cut.height, cut.roi.width, cut.roi.height = 320, 240, 64, 48
+    messages = [('/camera_info', cut), ('/image', image(ROS2, 1))]
+
+    (frame,) = open_frames(write_bag(tmp_path / 'bag', messages))
+
+    assert (frame.camera.height, frame.camera.width) == frame.rgb.shape[:2]
+    assert (frame.camera.fx, frame.camera.cx, frame.camera.cy) == (60.0, 21.5, 13.5)
 
 
 def test_a_truncated_image_in_a_bag_is_skipped(tmp_path):

@@ -8,9 +8,11 @@ from array import array
 import os
 from typing import Any
 
-from mono_depth_ros.camera import camera_from_projection, PinholeCamera
+from mono_depth_ros.camera import info_to_camera as info_to_camera
+from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import CameraError, ImageError
-from mono_depth_ros.image_encoding import check_size, compressed_to_rgb, ENCODINGS, image_to_rgb
+from mono_depth_ros.image_encoding import check_size, ENCODINGS
+from mono_depth_ros.image_encoding import message_to_rgb as plain_message_to_rgb
 from mono_depth_ros.projection import POINT_STEP
 import numpy as np
 from numpy.typing import NDArray
@@ -35,17 +37,8 @@ def message_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
         If the message contradicts itself, or needs cv_bridge and that is not installed.
 
     """
-    if isinstance(message, CompressedImage):
-        return compressed_to_rgb(message.data, message.format)
-    if message.encoding in ENCODINGS:
-        return image_to_rgb(
-            message.data,
-            message.encoding,
-            message.height,
-            message.width,
-            message.step,
-            bool(message.is_bigendian),
-        )
+    if getattr(message, 'encoding', None) in (None, *ENCODINGS):
+        return plain_message_to_rgb(message)
     check_size(message.height, message.width)
     try:
         from cv_bridge import CvBridge, CvBridgeError
@@ -60,35 +53,6 @@ def message_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
     except (CvBridgeError, ValueError, TypeError, RuntimeError) as error:
         raise ImageError(f'cv_bridge cannot convert {message.encoding!r}: {error}') from error
     return rgb
-
-
-def info_to_camera(info: CameraInfo) -> PinholeCamera:
-    """
-    Return the intrinsics of the rectified image that this camera_info goes with.
-
-    P describes the full sensor; binning and region of interest are applied as image_geometry
-    does. Images of some drivers are cut to the region already while width and height still say
-    the full sensor, others say the cut size: the region counts only if it is set.
-
-    Raises
-    ------
-    CameraError
-        If P is all zero (uncalibrated) or unusable.
-
-    """
-    roi, bin_x, bin_y = info.roi, max(info.binning_x, 1), max(info.binning_y, 1)
-    width, height = roi.width or info.width, roi.height or info.height
-    full = camera_from_projection(info.p, width, height)
-    if not (roi.x_offset or roi.y_offset or bin_x > 1 or bin_y > 1):
-        return full
-    return PinholeCamera(
-        fx=full.fx / bin_x,
-        fy=full.fy / bin_y,
-        cx=(full.cx - roi.x_offset) / bin_x,
-        cy=(full.cy - roi.y_offset) / bin_y,
-        width=width // bin_x,
-        height=height // bin_y,
-    )
 
 
 def camera_to_info(camera: PinholeCamera, like: CameraInfo) -> CameraInfo:

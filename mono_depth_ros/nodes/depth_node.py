@@ -9,10 +9,11 @@ import time
 from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
+from mono_depth_ros.camera import info_to_camera
 from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
 from mono_depth_ros.nodes.camera_input import CameraInput
-from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
+from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
 from mono_depth_ros.nodes.diagnostics import depth_status, TRANSPORT_REMEDY
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
