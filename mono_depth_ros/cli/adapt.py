@@ -19,7 +19,7 @@ from mono_depth_ros.adaptation.config import (
     CycleConfig,
     GateConfig,
 )
-from mono_depth_ros.cli.adapt_compare import compare_modes, Plan, score_networks
+from mono_depth_ros.cli.adapt_compare import compare_modes, Plan, score_networks, tell_known
 from mono_depth_ros.cli.console import COLOURS, console, progress_bar
 from mono_depth_ros.errors import ConfigError, DatasetError
 from rich.markup import escape
@@ -135,7 +135,6 @@ def adapt(
         tell_references(source)
     else:
         anchor = choose_anchor(anchor, camera_height, target, sensed=sensed)
-        console.print(f'anchor: {anchor}')
         report = adapt_once(config, model, store, target, labelled, anchor, camera_height)
     if json_path is not None:
         try:
@@ -284,6 +283,7 @@ def adapt_once(
     refused = {k: v for k, v in buffer.counts.items() if k != 'kept'}
     total = buffer.counts.total()
     console.print(f'{len(buffer)} of {total} images kept {refused or ""}', highlight=False)
+    tell_known(anchor, buffer.snapshot())
     tell_references(target.source)
     with tempfile.TemporaryDirectory() as folder:
         for frame in buffer.snapshot():

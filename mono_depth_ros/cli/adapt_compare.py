@@ -16,6 +16,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from mono_depth_ros.adaptation.comparison import Comparison
+    from mono_depth_ros.adaptation.target_frame import TargetFrame
     from mono_depth_ros.frames import Frame
 
 
@@ -98,6 +99,14 @@ def compare_modes(
     return {'settings': settings, 'summary': rows, 'runs': ledger.rows, 'controls': controls}
 
 
+def tell_known(anchor: str, frames: Sequence[TargetFrame]) -> None:
+    """Print of how many images motion tells the shape, and an anchor the metres."""
+    shape = sum(len(frame.structure) > 0 for frame in frames)
+    metres = sum(len(frame.points) > 0 for frame in frames)
+    text = f'anchor {anchor}: of {len(frames)} images {shape} with shape from motion'
+    console.print(f'{text}, {metres} with metric points', highlight=False)
+
+
 def prepare(
     config: AdapterConfig, plan: Plan, target: Iterable[Frame], labelled: Sequence[Frame]
 ) -> Comparison:
@@ -116,6 +125,8 @@ def prepare(
     collected = anchored_targets(
         target, size, plan.anchors, BufferConfig(min_gap_s=0.0), source, plan.camera_height
     )
+    for anchor, frames in collected.items():
+        tell_known(anchor, frames)
     samples = source_samples(resolved.path, resolved.manifest)
     return Comparison(source, samples, collected, labelled, config, GateConfig())
 

@@ -87,6 +87,7 @@ def test_a_folder_is_adapted_to_and_scored(recording, model, tmp_path):
     assert report['state'] in ('PROMOTED', 'REJECTED'), report['reason']
     assert report['details']['frames'] == 40
     assert report['details']['steps'] == 1
+    assert 'anchor none: of 40 images 0 with shape from motion, 0 with metric' in result.output
     assert report['scores']['before']['images'] == 4
     reading = VersionStore(tmp_path / 'store').read_current()
     assert (reading.version is not None) == (report['state'] == 'PROMOTED')
@@ -137,6 +138,7 @@ def test_the_references_of_a_bag_anchor_and_score(model, tmp_path):
     assert 'reference/depth is /reference/depth' in result.output
     assert '--remap reference/odometry:=TOPIC takes /odom' in result.output
     assert '36 images go with reference/depth' in result.output
+    assert 'anchor depth: of 36 images 0 with shape from motion, 36 with' in result.output
 
 
 def test_topics_of_a_folder_are_refused(recording):
