@@ -64,6 +64,7 @@ class DepthNode(ClosingNode):
         self._scale: ScaleSource | None = None
         self._camera: CameraInput | None = None
         self._info: CameraInfo | None = None
+        self._image_size: tuple[int, int] | None = None
         self._statistics = FrameStatistics()
         self._state, self._problem = 'unconfigured', ''
         self._lossy_seconds = 0
@@ -77,7 +78,7 @@ class DepthNode(ClosingNode):
     def configure(self) -> None:
         """Load the engine; create publishers and the service."""
         watch_s = self._config.health_watch_s
-        self._slot = EngineSlot(self, self._engine_config, watch_s, self._camera_size)
+        self._slot = EngineSlot(self, self._engine_config, watch_s, lambda: self._image_size)
         self._outputs = DepthOutputs(self)
         self._state = 'inactive'
 
@@ -117,7 +118,7 @@ class DepthNode(ClosingNode):
         if self._scale is not None:
             self._scale.close()
             self._scale = None
-        self._info = None
+        self._info = self._image_size = None
 
     # Images.
 
@@ -155,6 +156,7 @@ class DepthNode(ClosingNode):
         info = check_pair(message, self._info)
         camera = info_to_camera(info)
         rgb = message_to_rgb(message)
+        self._image_size = rgb.shape[:2]
         raw = self._slot.infer(rgb, camera)
         estimator = self._slot.estimator
         estimator.output = output = self._output
@@ -179,10 +181,6 @@ class DepthNode(ClosingNode):
     def _set_output(self, output: OutputConfig) -> None:
         """Use other output settings from the next image on."""
         self._output = output
-
-    def _camera_size(self) -> tuple[int, int] | None:
-        """Return the (height, width) of the images, None if there was none yet."""
-        return None if self._info is None else (self._info.height, self._info.width)
 
     # Diagnostics.
 

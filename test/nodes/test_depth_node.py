@@ -5,6 +5,8 @@
 from array import array
 
 from mono_depth_ros.camera import camera_from_fov
+from mono_depth_ros.manifest import read_manifest
+from mono_depth_ros.preprocessing import input_size_for
 import numpy as np
 from processes import running
 import pytest
@@ -13,6 +15,7 @@ pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 from diagnostic_msgs.msg import DiagnosticArray
 from driver import (
+    call,
     CAMERA,
     Camera,
     camera_info,
@@ -174,6 +177,24 @@ def test_images_of_another_shape_are_answered_too(listener, camera):
     assert (answer.height, answer.width) == (WIDTH, HEIGHT)
     np.testing.assert_allclose(depth_of(answer), DEPTH.T, rtol=1e-5)
     assert depth_of(camera.ask(depths)).shape == (HEIGHT, WIDTH)
+
+
+def test_a_reload_is_for_images_as_they_are_cut(listener, camera, red_network):
+    depths = listener.subscribe(Image, 'depth/image_rect')
+    strip = np.ascontiguousarray(RGB[:32])
+    full_sensor = camera_info(CAMERA)
+    full_sensor.roi.width, full_sensor.roi.height = WIDTH, 32
+    height, width = input_size_for(read_manifest(red_network), WIDTH, 32)
+
+    def answered():
+        stamp = camera.send(camera.image(strip), full_sensor)
+        return listener.spin_until(lambda: stamped(depths, stamp), 0.5)
+
+    assert listener.spin_until(answered)
+    answer = call(listener, Trigger, '/depth_node/reload_engine', Trigger.Request())
+    camera.ask(depths)
+
+    assert answer.message.endswith(f'at {height}x{width}')
 
 
 @pytest.mark.parametrize(
