@@ -162,8 +162,10 @@ def import_data(
                 dataset=missing[name],
                 progress=show,
             )
-            left_out = int(bar.tasks[task].completed) + source.skipped - copied
-            bar.console.print(f'{name}: {copied} images copied, {left_out} left out')
+            read = int(bar.tasks[task].completed) + source.skipped
+            alike = source.count - read
+            tail = f', {alike} not used since they look like those held out' if alike > 0 else ''
+            bar.console.print(f'{name}: {copied} images copied, {read - copied} left out{tail}')
 
 
 def warn_of_far_labels(settings: PretrainConfig, pool: Path) -> None:

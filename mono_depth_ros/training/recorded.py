@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import cv2
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame, FrameSource
+from mono_depth_ros.source.domain_file import describe_domain, read_domain
 from mono_depth_ros.source.pool import (
     ARRAYS,
     make_pool,
@@ -25,12 +24,11 @@ from mono_depth_ros.source.pool import (
 )
 from mono_depth_ros.source.semantics import Semantic
 from mono_depth_ros.training.augmentation import crop_to, nearest_shape
+from mono_depth_ros.training.splits import END, split_frames, UsedFrames
 import numpy as np
 from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
-
-HELD_OUT_SHARE = 0.05
 
 
 def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
@@ -88,19 +86,7 @@ def is_imported(root: Path, domain: str) -> bool:
 
 def dataset_of(root: Path, domain: str) -> str:
     """Return which dataset a recorded domain of a pool is of; empty if it does not say."""
-    return str(_description(root, domain).get('dataset', ''))
-
-
-def _description(root: Path, domain: str) -> dict[str, Any]:
-    """Return what is known of the shards of a domain; nothing if there are none."""
-    path = root / f'{domain}.json'
-    if not path.exists() or not any(root.glob(f'{domain}-??????')):
-        return {}
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DatasetError(f'cannot read {path}: {error}') from error
-    return values if isinstance(values, dict) else {}
+    return str(read_domain(root, domain).get('dataset', ''))
 
 
 def check_dataset(root: Path, domain: str, dataset: str) -> None:
@@ -119,21 +105,6 @@ def check_dataset(root: Path, domain: str, dataset: str) -> None:
             f'{root} has {domain} of {known}, not of {dataset}: take another name, or delete '
             f'{domain}-* and {domain}.json there'
         )
-
-
-def _describe(root: Path, domain: str, dataset: str, size: tuple[int, int]) -> None:
-    """Write which dataset a domain is of, and the (height, width) of its samples."""
-    known = _description(root, domain).get('size', list(size))
-    if known != list(size):
-        raise DatasetError(
-            f'{root} has {domain} in {known} px, the settings make {list(size)} of it: delete '
-            f'{domain}-* and {domain}.json there, or go back to those render_sizes'
-        )
-    path = root / f'{domain}.json'
-    try:
-        path.write_text(json.dumps({'dataset': dataset, 'size': size}) + '\n')
-    except OSError as error:
-        raise DatasetError(f'cannot write {path}: {error.strerror}') from error
 
 
 def share_beyond(root: Path, domain: str, max_depth: float) -> float:
@@ -158,8 +129,10 @@ def import_frames(
     """
     Write the images of a source that have depth to a pool, unless the pool has them.
 
-    The last 5 % of them, at most one shard, are the held-out shard: neighbours in a recording look
-    alike. ``DOMAIN.json`` beside the shards says which dataset they are of, and their size.
+    About 5 % of them, at most one shard, are the held-out shard: whole drives or scenes where the
+    source knows them (see `split_frames`), else the end, since neighbours in a recording look
+    alike. ``DOMAIN.json`` beside the shards says which dataset they are of, their size, and what
+    is held out.
 
     Parameters
     ----------
@@ -187,7 +160,7 @@ def import_frames(
     ------
     DatasetError
         If fewer than two images can be used, the pool cannot be written, or it has images of
-        another dataset or size under that name.
+        another dataset, size or split under that name.
 
     """
     dataset = dataset or source.name
@@ -195,32 +168,69 @@ def import_frames(
     check_dataset(root, domain, dataset)
     if is_imported(root, domain):
         return 0
-    chosen: tuple[int, int] | None = None
-    waiting: list[Sample] = []
-    shards = written = 0
-    kept = max(1, min(shard_samples, round(HELD_OUT_SHARE * source.count)))
-    for looked_at, frame in enumerate(source, start=1):
+    split = split_frames(source, shard_samples)
+    writer = _Writer(root, domain, shard_samples, split.count)
+    frames = UsedFrames(source, split)
+    chosen: list[tuple[int, int]] = []
+    for looked_at, frame in enumerate(frames, start=1):
         progress(looked_at)
         try:
-            waiting.append(sample_of(frame, [chosen] if chosen else sizes))
+            sample = sample_of(frame, chosen or sizes)
         except DatasetError as error:
             if source.strict:
                 raise DatasetError(f'{source.name}: {error}') from error
             logger.warning('left out an image of %s: %s', source.name, error)
             continue
-        if chosen is None:
-            chosen = (waiting[0].depth.shape[0], waiting[0].depth.shape[1])
-            _describe(root, domain, dataset, chosen)
-        if len(waiting) == shard_samples + kept:
-            shards += 1
-            written += _write(root, domain, shards, waiting[:shard_samples])
-            del waiting[:shard_samples]
-    kept = min(kept, len(waiting) - (not shards))
-    if kept < 1:
+        if not chosen:
+            rows, columns = sample.depth.shape
+            chosen = [(rows, columns)]
+            known = dataset_of(root, domain) or dataset  # it may end in a slash
+            values = {'dataset': known, 'size': chosen[0], 'held_out': split.kind}
+            describe_domain(root, domain, values, earlier={'held_out': END})
+        writer.add(sample, held_out=frames.held_out)
+    source.skipped = frames.skipped
+    if not writer.finish():
         raise DatasetError(f'{source.name}: fewer than two images have depth and intrinsics')
-    if len(waiting) > kept:
-        written += _write(root, domain, shards + 1, waiting[:-kept])
-    return written + _write(root, domain, 0, waiting[-kept:])
+    return writer.written
+
+
+class _Writer:
+    """Writes samples to shards as they come; the held-out shard, the last, makes them whole."""
+
+    def __init__(self, root: Path, domain: str, shard_samples: int, kept: int) -> None:
+        self.root, self.domain = root, domain
+        self.shard_samples, self.kept = shard_samples, kept
+        self.shards = self.written = 0
+        self._waiting: list[Sample] = []
+        self._held_out: list[Sample] = []
+
+    def add(self, sample: Sample, *, held_out: bool) -> None:
+        """Keep what is held out, or may be because it is the last, and write the rest."""
+        if held_out:
+            self._held_out.append(sample)
+            return
+        self._waiting.append(sample)
+        if len(self._waiting) == self.shard_samples + self.kept:
+            self._write_shard()
+
+    def finish(self) -> bool:
+        """Write the rest, and what is held out; return False if it does not do for both."""
+        if not self._held_out:
+            kept = min(self.kept, len(self._waiting) - (not self.shards))
+            self._held_out = self._waiting[-kept:] if kept > 0 else []
+            del self._waiting[len(self._waiting) - len(self._held_out) :]
+        if not self._held_out or not (self.shards or self._waiting):
+            return False
+        while self._waiting:
+            self._write_shard()
+        self.written += _write(self.root, self.domain, 0, self._held_out)
+        return True
+
+    def _write_shard(self) -> None:
+        self.shards += 1
+        shard = self._waiting[: self.shard_samples]
+        self.written += _write(self.root, self.domain, self.shards, shard)
+        del self._waiting[: self.shard_samples]
 
 
 def _write(root: Path, domain: str, number: int, samples: list[Sample]) -> int:

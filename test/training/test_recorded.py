@@ -8,6 +8,7 @@ import shutil
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame, FrameSource
+from mono_depth_ros.source.layouts.listed import GroupedFrames
 from mono_depth_ros.source.pool import SamplePool
 from mono_depth_ros.training.recorded import dataset_of, import_frames, sample_of, share_beyond
 import numpy as np
@@ -32,6 +33,14 @@ class Frames(FrameSource):
 
     def _loaders(self):
         return (lambda one=one: one for one in self.frames)
+
+
+class Drives(Frames, GroupedFrames):
+    """Frames in memory, each of one drive."""
+
+    def __init__(self, frames, drives):
+        super().__init__(frames)
+        self.places = [(drive, f'{number:03d}') for number, drive in enumerate(drives)]
 
 
 def test_a_sample_sees_what_the_camera_saw():
@@ -108,6 +117,38 @@ def test_the_end_of_a_recording_is_held_out(tmp_path):
     assert np.all(train[0].depth == 2.0)
 
 
+def numbers(pool):
+    return [int(pool[index].rgb[0, 0, 0]) for index in range(len(pool))]
+
+
+def test_a_drive_is_held_out_as_a_whole_whatever_the_order_of_a_list(tmp_path):
+    # Every third image of the first half is of the short drive.
+    drives = ['b' if number % 3 == 0 and number < 30 else 'a' for number in range(60)]
+    source = Drives([frame(number) for number in range(60)], drives)
+
+    written = import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=6)
+
+    held_out = numbers(SamplePool(tmp_path, ('own',), held_out=True))
+    train = numbers(SamplePool(tmp_path, ('own',)))
+    assert held_out == [0, 3, 9, 15, 21, 27]
+    assert train == [number for number, drive in enumerate(drives) if drive == 'a']
+    assert written == 56
+
+
+def test_an_import_that_held_out_its_end_does_not_go_on_with_whole_drives(tmp_path):
+    frames = [frame(number) for number in range(60)]
+    import_frames(tmp_path, 'own', Frames(frames), sizes=SIZES, dataset='a', shard_samples=25)
+    shutil.rmtree(tmp_path / 'own-000000')
+    (tmp_path / 'own.json').write_text('{"dataset": "a", "size": [32, 64]}')  # as it used to be
+    drives = Drives(frames, ['a'] * 55 + ['b'] * 5)
+
+    with pytest.raises(DatasetError, match='held_out end, now it is groups: go back'):
+        import_frames(tmp_path, 'own', drives, sizes=SIZES, dataset='a', shard_samples=25)
+    import_frames(tmp_path, 'own', Frames(frames), sizes=SIZES, dataset='a', shard_samples=25)
+
+    assert len(SamplePool(tmp_path, ('own',))) == 57
+
+
 def test_an_import_that_was_interrupted_goes_on_and_a_whole_one_is_kept(tmp_path):
     source = Frames([frame(number) for number in range(60)])
     import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25)
@@ -133,6 +174,8 @@ def test_a_name_is_of_one_dataset_even_if_its_import_was_interrupted(tmp_path):
 
     assert dataset_of(tmp_path, 'own') == '/data/a'
     assert again('/data/a/') == 0
+    shutil.rmtree(tmp_path / 'own-000000')
+    assert again('/data/a/') == 60
     with pytest.raises(DatasetError, match='has own of /data/a, not of /data/b: take another'):
         again('/data/b')
     shutil.rmtree(tmp_path / 'own-000000')
@@ -155,7 +198,7 @@ def test_an_import_that_was_interrupted_does_not_go_on_in_another_size(tmp_path)
     import_frames(tmp_path, 'own', source, sizes=SIZES, shard_samples=25)
     shutil.rmtree(tmp_path / 'own-000000')
 
-    with pytest.raises(DatasetError, match=r'has own in \[32, 64\] px, .* make \[32, 32\]'):
+    with pytest.raises(DatasetError, match=r'own with size \[32, 64\], now it is \[32, 32\]'):
         import_frames(tmp_path, 'own', source, sizes=SIZES[:1], shard_samples=25)
 
 

@@ -66,9 +66,9 @@ def open_diml(root: Path, split: Path | None, strict: bool) -> FrameSource:
         images = [folder / name for name in names]
     pairs = []
     for image in images:
-        name = image.stem.removesuffix('_c')
-        depth = image.parent.parent / 'depth_filled' / f'{name}_depth_filled.png'
-        pairs.append(Pair(name, image, partial(read_depth, depth, 1000.0), _camera))
+        name, scene = image.stem.removesuffix('_c'), image.parent.parent
+        depth = scene / 'depth_filled' / f'{name}_depth_filled.png'
+        pairs.append(Pair(name, scene.name, image, partial(read_depth, depth, 1000.0), _camera))
     return ListedFrames(str(root), pairs, strict, max_depth=10.0, crop='none')
 
 

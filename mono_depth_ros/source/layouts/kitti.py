@@ -121,6 +121,7 @@ def _open(root: Path, split: Path | None, strict: bool, *, lidar: bool) -> Frame
     pairs = [
         Pair(
             name=place.name,
+            group=place.drive,
             rgb=_image(root, place),
             depth=partial(_lidar_depth if lidar else _annotated_depth, root, place),
             camera=partial(_camera, root, place),

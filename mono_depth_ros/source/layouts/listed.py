@@ -29,8 +29,10 @@ class Pair:
     ----------
     name : str
         What people call it.
+    group : str
+        The drive or scene that it is of: its images look alike.
     rgb : Path
-        Its file.
+        Its file, by whose name the images of a group are in order of time.
     depth : callable
         Reads the depth [m] (H, W), NaN where missing, of an image of this (H, W); raises
         ImageError.
@@ -40,12 +42,27 @@ class Pair:
     """
 
     name: str
+    group: str
     rgb: Path
     depth: Callable[[tuple[int, int]], NDArray[np.float32]]
     camera: Callable[[tuple[int, int]], PinholeCamera]
 
 
-class ListedFrames(FrameSource):
+class GroupedFrames(FrameSource):
+    """
+    Frames of several drives or scenes.
+
+    Attributes
+    ----------
+    places : sequence of (str, str)
+        Group of each frame, and what puts those of a group in order of time.
+
+    """
+
+    places: Sequence[tuple[str, str]]
+
+
+class ListedFrames(GroupedFrames):
     """The images of a dataset with their depth, and the cap and crop of its protocol."""
 
     def __init__(
@@ -53,6 +70,7 @@ class ListedFrames(FrameSource):
     ) -> None:
         super().__init__(name, len(pairs), strict)
         self.pairs, self.max_depth, self.crop = pairs, max_depth, crop
+        self.places = [(pair.group, pair.rgb.name) for pair in pairs]
 
     def _loaders(self) -> Iterator[Callable[[], Frame]]:
         for index, pair in enumerate(self.pairs):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+import re
 from typing import Any
 
 from mono_depth_ros.camera import PinholeCamera
@@ -25,6 +26,7 @@ from mono_depth_ros.source.layouts.listed import (
     first_folder,
     fixed_camera,
     folder_of,
+    GroupedFrames,
     ListedFrames,
     nothing_in,
     Pair,
@@ -44,6 +46,8 @@ FOLDERS = {
 }
 # Where code that trains on video frames keeps them.
 LISTED = (*FOLDERS['test'], *FOLDERS['train'], 'sync')
+# The video of one place may have several: kitchen_0028a, kitchen_0028b.
+PART = re.compile(r'(?<=\d)[a-z]$')
 NUMBERS = {'test': 'testNdxs', 'train': 'trainNdxs'}
 MAT = 'nyu_depth_v2_labeled.mat'
 
@@ -98,13 +102,14 @@ def _depth_name(image: str) -> str:
 def _pair(folder: Path, image: str, depth: str) -> Pair:
     return Pair(
         name=str(Path(image).with_suffix('')).replace('/', '_'),
+        group=PART.sub('', Path(image).parent.name),
         rgb=folder / image,
         depth=partial(read_depth, folder / depth, 1000.0),
         camera=partial(fixed_camera, CAMERA),
     )
 
 
-class LabelledFrames(FrameSource):
+class LabelledFrames(GroupedFrames):
     """The images of the labelled .mat file, an HDF5 file whose arrays are transposed."""
 
     max_depth, crop = MAX_DEPTH, CROP
@@ -113,7 +118,9 @@ class LabelledFrames(FrameSource):
         self.path = path
         with self._opened() as file:
             total = self._check(file)
+            scenes = self._scenes(file, total)
         self.numbers = _numbers(path, split, total)
+        self.places = [(scenes[number - 1], f'{number:05d}') for number in self.numbers]
         super().__init__(str(path), len(self.numbers), strict)
 
     def _opened(self) -> Any:
@@ -139,6 +146,14 @@ class LabelledFrames(FrameSource):
         if len(file['images']) != len(file['rawDepths']):
             raise DatasetError(f'{self.path} has more images than depth, or fewer')
         return len(file['images'])
+
+    @staticmethod
+    def _scenes(file: Any, total: int) -> list[str]:
+        """Return the scene of each image, like kitchen_0028; empty where the file does not say."""
+        if 'scenes' not in file or file['scenes'].size != total:
+            return [''] * total
+        names = (bytes(np.ravel(file[link]).tolist()) for link in np.ravel(file['scenes']))
+        return [PART.sub('', name.decode('latin-1')) for name in names]
 
     def _loaders(self) -> Iterator[Callable[[], Frame]]:
         with self._opened() as file:

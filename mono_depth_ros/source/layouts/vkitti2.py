@@ -74,6 +74,8 @@ def open_vkitti2(root: Path, split: Path | None, strict: bool) -> FrameSource:
         pairs.append(
             Pair(
                 name=name.removesuffix('.jpg').replace('/frames/rgb/', '/').replace('/', '_'),
+                # Its variations are the same drive in other weather.
+                group=name.split('/')[0],
                 rgb=images / name,
                 depth=partial(_depth, depths / depth),
                 camera=partial(_camera, intrinsics, name.split('/')[4][-1]),

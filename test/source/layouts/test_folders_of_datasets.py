@@ -250,6 +250,24 @@ def test_a_diml_list_may_have_spaces_in_its_scenes(diml, tmp_path):
     assert [frame.name for frame in open_dataset(f'diml:{diml}:{split}')] == ['sample_7']
 
 
+def test_images_say_which_others_they_look_like(nyu, vkitti2, diml, write, tmp_path):
+    frames = 'vkitti_2.0.3_rgb/Scene01/fog/frames'
+    write(vkitti2 / f'{frames}/rgb/Camera_0/rgb_00001.jpg', VKITTI_SIZE, level=90)
+    (tmp_path / 'list.txt').write_text('kitchen_0028b/rgb_00042.jpg\nkitchen_0028/rgb_3.jpg\n')
+
+    def places(text):
+        return open_dataset(text).places
+
+    assert places(f'nyu:{nyu}')[1:] == [
+        ('bathroom', 'rgb_00041.jpg'),
+        ('kitchen', 'rgb_00042.jpg'),
+    ]
+    assert {group for group, _ in places(f'nyu:{nyu}:{tmp_path}/list.txt')} == {'kitchen_0028'}
+    # One moment has the same name in all variations of a scene.
+    assert places(f'vkitti2:{vkitti2}')[1:] == [('Scene01', 'rgb_00001.jpg')] * 2
+    assert places(f'diml:{diml}') == [('01. Warehouse', 'sample_7_c.png')]
+
+
 @pytest.mark.parametrize('layout', ['nyu', 'kitti', 'kitti_lidar', 'vkitti2', 'diml'])
 def test_an_empty_folder_says_what_was_expected(layout, tmp_path):
     with pytest.raises(DatasetError, match=r'no .* image in .*: expected .*docs/datasets.md'):

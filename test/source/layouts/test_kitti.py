@@ -42,6 +42,7 @@ def test_annotated_depth_is_in_256ths_of_a_metre(kitti):
     (frame,) = source
 
     assert frame.name == f'{DRIVE}_2_0000000005'
+    assert source.places == [(DRIVE, '0000000005.png')]
     assert frame.depth[9, 9] == 10.0
     assert np.isnan(frame.depth[0]).all()
     assert (frame.camera.fx, frame.camera.cx) == (72.0, 62.0)

@@ -36,6 +36,22 @@ def test_a_list_of_numbers_chooses_images_which_lie_as_they_were_taken(mat, tmp_
     assert np.isnan(third.depth).sum() == 480 * 640 - 1
 
 
+def test_the_file_says_the_scene_of_each_image(mat, tmp_path):
+    h5py = pytest.importorskip('h5py', reason='h5py is not installed')
+    (tmp_path / 'numbers.txt').write_text('3\n1\n')
+    text = f'nyu:{mat}:{tmp_path}/numbers.txt'
+    assert open_dataset(text).places == [('', '00003'), ('', '00001')]
+    with h5py.File(mat, 'a') as file:
+        links = np.empty((1, 3), h5py.ref_dtype)
+        for number, name in enumerate(['kitchen_0001', 'kitchen_0001', 'office_0002b']):
+            letters = np.frombuffer(name.encode('utf-16-le'), np.uint16)[:, None]
+            file[f'names/{number}'] = letters
+            links[0, number] = file[f'names/{number}'].ref
+        file['scenes'] = links
+
+    assert open_dataset(text).places == [('office_0002', '00003'), ('kitchen_0001', '00001')]
+
+
 def test_the_official_split_is_read_from_beside_the_file(mat):
     io = pytest.importorskip('scipy.io', reason='scipy is not installed')
     io.savemat(mat.with_name('splits.mat'), {'testNdxs': np.array([[2], [3]])})

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""DOMAIN.json beside the shards of a pool: what they are, so that no others join them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from mono_depth_ros.errors import DatasetError
+
+
+def read_domain(root: Path, domain: str) -> dict[str, Any]:
+    """
+    Return what is known of the shards of a domain; nothing if there are none.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read.
+
+    """
+    path = root / f'{domain}.json'
+    if not path.exists() or not _has_shards(root, domain):
+        return {}
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DatasetError(f'cannot read {path}: {error}') from error
+    return values if isinstance(values, dict) else {}
+
+
+def check_domain(
+    root: Path, domain: str, values: Mapping[str, object], earlier: Mapping[str, object] = {}
+) -> None:
+    """
+    Check that the shards of a domain, if there are any, are what others would be now.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the pool.
+    domain : str
+        Which shards.
+    values : mapping
+        What they are to be; what the file does not say, or no file, is not checked.
+    earlier : mapping
+        What they are where the file does not say, since an earlier version wrote it.
+
+    Raises
+    ------
+    DatasetError
+        If they are something else, or the file cannot be read.
+
+    """
+    known = read_domain(root, domain)
+    if not known:
+        return
+    known = {**earlier, **known}
+    for name, wanted in json.loads(json.dumps(values)).items():
+        if known.get(name, wanted) != wanted:
+            raise DatasetError(
+                f'{root} has {domain} with {name} {known[name]}, now it is {wanted}: go back to '
+                f'what it was made with, take another pool, or delete {domain}-* and '
+                f'{domain}.json there'
+            )
+
+
+def describe_domain(
+    root: Path, domain: str, values: Mapping[str, object], earlier: Mapping[str, object] = {}
+) -> None:
+    """
+    Write what the shards of a domain will be; those that are there are checked, and left alone.
+
+    Raises
+    ------
+    DatasetError
+        As `check_domain`, or if the file cannot be written.
+
+    """
+    check_domain(root, domain, values, earlier)
+    if _has_shards(root, domain):
+        return
+    path = root / f'{domain}.json'
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        temporary.write_text(json.dumps(values) + '\n')
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DatasetError(f'cannot write {path}: {error.strerror}') from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _has_shards(root: Path, domain: str) -> bool:
+    return any(root.glob(f'{domain}-??????'))
