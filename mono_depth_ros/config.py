@@ -186,7 +186,7 @@ class OutputConfig(Config):
     far_value: float = setting(
         0.0,
         'Depth given to pixels beyond max_depth [m], so that a costmap can clear along their '
-        'rays; 0 keeps +inf as REP 117 says',
+        'rays, or that limit where it is farther; 0 keeps +inf as REP 117 says',
         minimum=0.0,
         dynamic=True,
     )

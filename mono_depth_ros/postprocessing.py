@@ -93,8 +93,8 @@ def limit_depth(
     min_depth, max_depth : float
         Range of the sensor [m].
     far_value : float
-        Depth of pixels beyond ``max_depth`` [m], so that a costmap can clear along their rays;
-        0 gives them +inf.
+        Depth of pixels beyond ``max_depth`` [m], at least that, so that a costmap can clear along
+        their rays; 0 gives them +inf.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def limit_depth(
         return depth
     limited: NDArray[np.float32] = depth.copy()
     limited[depth < min_depth] = -np.inf
-    limited[depth > max_depth] = far_value if far_value > 0 else np.inf
+    limited[depth > max_depth] = max(far_value, max_depth) if far_value > 0 else np.inf
     return limited
 
 

@@ -82,6 +82,14 @@ def test_the_limit_of_the_model_holds_unless_another_is_set():
     assert np.isfinite(estimate(far, settings=OutputConfig(max_depth=50.0), max_depth=10.0)).all()
 
 
+def test_what_is_far_never_comes_near():
+    output = OutputConfig(output_size='network', far_value=5.0)
+
+    depth = estimate(RAMP * 4, settings=output, max_depth=10.0)
+
+    np.testing.assert_array_equal(depth, np.minimum(RAMP * 4, 10.0))
+
+
 @pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf, -1.0, 0.0])
 def test_a_pixel_the_network_cannot_tell_is_missing(bad):
     output = RAMP.copy()
