@@ -110,8 +110,10 @@ def pixel_rays(
     return np.stack([x, y, np.ones_like(x)], axis=1)
 
 
-def lower_pixels(camera: PinholeCamera) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Return v and u of every third pixel and row of the lower 40 % of an image."""
-    rows = np.arange(int(camera.height * 0.6), camera.height, 3)
-    v, u = np.meshgrid(rows, np.arange(0, camera.width, 3), indexing='ij')
+def lower_pixels(
+    camera: PinholeCamera, stride: int = 3
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Return v and u of every ``stride``-th pixel and row of the lower 40 % of an image."""
+    rows = np.arange(int(camera.height * 0.6), camera.height, stride)
+    v, u = np.meshgrid(rows, np.arange(0, camera.width, stride), indexing='ij')
     return v.ravel(), u.ravel()

@@ -14,7 +14,7 @@ Points = NDArray[np.float32]
 
 
 def points_from_depth(
-    depth: NDArray[np.floating], *, count: int = 500, max_depth: float = 20.0
+    depth: NDArray[np.floating], *, count: int = 500, max_depth: float = np.inf
 ) -> Points:
     """
     Take points from a reference depth image, spread evenly over its valid pixels.

@@ -15,9 +15,10 @@ def test_points_of_a_depth_image_are_where_it_was_measured():
     depth = np.full((96, 128), np.nan, np.float32)
     depth[10, 20], depth[50, 60], depth[1, 2], depth[3, 4] = 1.5, 2.5, 0.0, 90.0
 
-    points = points_from_depth(depth)
+    near, all_of_them = points_from_depth(depth, max_depth=20.0), points_from_depth(depth)
 
-    np.testing.assert_allclose(points, [[20, 10, 1.5], [60, 50, 2.5]])
+    np.testing.assert_allclose(near, [[20, 10, 1.5], [60, 50, 2.5]])
+    np.testing.assert_allclose(all_of_them, [[4, 3, 90.0], [20, 10, 1.5], [60, 50, 2.5]])
 
 
 def test_points_of_a_depth_image_are_spread_over_it():

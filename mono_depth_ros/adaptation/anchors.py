@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import ShapeError
-from mono_depth_ros.floor import fit_floor, pixel_rays
+from mono_depth_ros.floor import fit_floor, lower_pixels, pixel_rays
 from mono_depth_ros.metric_points import Points
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,7 @@ def floor_points(
     plane = fit_floor(depth, camera, tolerance=tolerance)
     if plane is None:
         return np.zeros((0, 3), np.float32)
-    rows = np.arange(int(camera.height * 0.6), camera.height, 2)
-    v, u = (axis.ravel() for axis in np.meshgrid(rows, np.arange(0, camera.width, 2)))
+    v, u = lower_pixels(camera, 2)
     slope = pixel_rays(u, v, camera) @ plane.normal
     with np.errstate(divide='ignore', invalid='ignore'):
         seen = -plane.height / slope  # in the scale of the network

@@ -224,7 +224,7 @@ def _shapes(
     for number in structure.world_from_camera:
         points = no_points()
         if number in maps:
-            points = points_from_depth(maps[number], count=POINTS, max_depth=np.inf)
+            points = points_from_depth(maps[number], count=POINTS)
         if len(points) < MIN_SWEPT:
             points = resize_points(structure.points(number), camera, frames[number].camera)
         shapes[number] = points
