@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 import logging
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
 
@@ -108,9 +109,8 @@ def evaluate(
     aligns = chosen_aligns(align or ['none', 'median'])
     check_crop(crop)
     check_cap(max_depth)
-    if output is not None:
-        make_folder(output)
     report = Report(json_path, csv_path, output)
+    report.check()
     with Estimators(config) as estimators:
         priors = estimators.priors()
         try:
@@ -121,9 +121,11 @@ def evaluate(
                     job = Job(source, estimators, priors, aligns, cameras, crop, strict)
                     report.add(job, job.run(min_depth, max_depth))
                 except (CameraError, DatasetError) as error:
-                    if strict:
-                        raise
                     report.failed.append(error)
+                    if strict:
+                        break
+        except MonoDepthError as error:
+            report.failed.append(error)
         finally:
             # What was scored is worth keeping, whatever stops the rest.
             report.finish(estimators)
@@ -334,19 +336,47 @@ class Report:
         if self.output is not None:
             job.write_picture(self.output / f'{file_name(job.source.name)}_best_worst.png')
 
+    def files(self) -> list[tuple[Path, str]]:
+        """Return each file to write, and whether it is ``json`` or ``csv``."""
+        files = [(self.json_path, 'json'), (self.csv_path, 'csv')]
+        if self.output is not None:
+            files += [(self.output / f'scores.{kind}', kind) for kind in ('json', 'csv')]
+        given = ((path, kind) for path, kind in files if path is not None)
+        return [(Path(os.path.abspath(path.expanduser())), kind) for path, kind in given]
+
+    def check(self) -> None:
+        """
+        Make the folders, and say what could not be written before anything is scored.
+
+        Raises
+        ------
+        ConfigError
+            If one file would have to be JSON and CSV.
+        DatasetError
+            If a file cannot be written.
+
+        """
+        from mono_depth_ros.evaluation.report import check_writable
+
+        if self.output is not None:
+            make_folder(self.output)
+        kinds: dict[Path, str] = {}
+        for path, kind in self.files():
+            if kinds.setdefault(path, kind) != kind:
+                raise ConfigError(f'{path} cannot be both JSON and CSV: give two different files')
+            check_writable(path)
+
     def finish(self, estimators: Estimators) -> None:
-        """Print and write the scores, if there are any."""
+        """Print the scores, if there are any, and write all files; failures are kept."""
         from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
 
         if not self.results:
             return
         network = estimators.description
         print_scores(console, network, self.results)
-        text, table = to_json(network, self.results), to_csv(self.results)
-        files = {self.json_path: text, self.csv_path: table}
-        if self.output is not None:
-            files[self.output / 'scores.json'] = text
-            files[self.output / 'scores.csv'] = table
-        for path, content in files.items():
-            if path is not None:
-                write_text(path.expanduser(), content)
+        texts = {'json': to_json(network, self.results), 'csv': to_csv(self.results)}
+        for path, kind in dict(self.files()).items():
+            try:
+                write_text(path, texts[kind])
+            except DatasetError as error:
+                self.failed.append(error)

@@ -64,10 +64,21 @@ def to_csv(datasets: Sequence[DatasetScores]) -> str:
     return text.getvalue()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file, and its folder; raise DatasetError if that is not possible."""
+def check_writable(path: Path) -> None:
+    """Make the folder of a file; raise DatasetError if the file could not be written."""
+    is_new = not path.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.open('a').close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise DatasetError(f'cannot write {path}: {error.strerror}') from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file; raise DatasetError if that is not possible."""
+    try:
         path.write_text(text)
     except OSError as error:
         raise DatasetError(f'cannot write {path}: {error.strerror}') from error

@@ -3,6 +3,7 @@
 """`mono_depth evaluate` with a network whose answer is known: 1 m plus 1 cm per level of red."""
 
 import csv
+import errno
 import json
 from pathlib import Path
 
@@ -231,6 +232,52 @@ def test_files_and_pictures_are_written(make, run, red_network, tmp_path):
         'ramp 3:1',
         'row prior indoor',
     }
+
+
+@pytest.mark.parametrize('option', ['--json', '--csv'])
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_scored(
+    make, run, red_network, tmp_path, option
+):
+    (tmp_path / 'file').touch()
+
+    status, said, errors = run(
+        'evaluate', make('rooms'), '--model', red_network, option, tmp_path / 'file' / 'scores'
+    )
+
+    assert (status, said) == (1, '')
+    assert f'cannot write {tmp_path}/file/scores: ' in errors
+
+
+def test_one_file_is_not_both_json_and_csv(make, run, red_network, tmp_path):
+    words = ('evaluate', make('rooms'), '--model', red_network, '--json', tmp_path / 'scores')
+
+    status, said, errors = run(*words, '--csv', tmp_path / 'rooms' / '..' / 'scores')
+
+    assert (status, said) == (1, '')
+    assert 'cannot be both JSON and CSV: give two different files' in errors
+    assert not (tmp_path / 'scores').exists()
+
+
+def test_a_disk_that_fills_up_costs_no_file_but_the_one(
+    make, run, red_network, tmp_path, monkeypatch
+):
+    write = Path.write_text
+
+    def full(path, text, **settings):
+        if path.suffix == '.json':
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return write(path, text, **settings)
+
+    folder, files = make('rooms'), [tmp_path / 'new' / 'a.json', tmp_path / 'a.csv']
+    monkeypatch.setattr(Path, 'write_text', full)
+    words = ('--json', files[0], '--csv', files[1], '--output', tmp_path / 'output')
+
+    status, said, errors = run('evaluate', folder, '--model', red_network, *words)
+
+    assert status == 1
+    assert errors.count('No space left on device') == 2
+    assert files[1].read_text() == (tmp_path / 'output' / 'scores.csv').read_text()
+    assert 'rooms' in said
 
 
 def test_a_damaged_image_and_one_without_depth_are_named_and_counted(make, run, red_network):

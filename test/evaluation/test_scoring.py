@@ -8,7 +8,7 @@ import json
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.evaluation.baselines import row_priors
 from mono_depth_ros.evaluation.methods import BASELINES, NETWORK
-from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
+from mono_depth_ros.evaluation.report import check_writable, to_csv, to_json, write_text
 from mono_depth_ros.evaluation.scoring import DatasetScores, range_edges
 from mono_depth_ros.metrics import Protocol
 import numpy as np
@@ -106,11 +106,22 @@ def test_json_and_csv_say_the_same(scores):
     assert len(lines) == 2 * 3 * 2
 
 
-def test_a_report_that_cannot_be_written_is_said(tmp_path):
+@pytest.mark.parametrize('write', [check_writable, lambda path: write_text(path, '')])
+def test_a_report_that_cannot_be_written_is_said(tmp_path, write):
     (tmp_path / 'file').touch()
 
     with pytest.raises(DatasetError, match='cannot write'):
-        write_text(tmp_path / 'file' / 'scores.json', '')
+        write(tmp_path / 'file' / 'scores.json')
+
+
+def test_asking_whether_a_file_can_be_written_leaves_it_as_it_is(tmp_path):
+    (tmp_path / 'old.json').write_text('old')
+
+    check_writable(tmp_path / 'old.json')
+    check_writable(tmp_path / 'folder' / 'new.json')
+
+    assert (tmp_path / 'old.json').read_text() == 'old'
+    assert list((tmp_path / 'folder').iterdir()) == []
 
 
 @pytest.mark.parametrize(
