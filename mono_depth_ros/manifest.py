@@ -39,6 +39,9 @@ class Manifest:
         The output is in metres (or 1/metres); otherwise it needs a scale before it may go out.
     min_depth, max_depth : float
         Limits of what it can tell [m].
+    reach : float
+        Where its output ends [m, before the scaling by f / focal]: what is there is so far or
+        farther. 0 means that it does not end.
     source, licence : str
         Where the weights come from and the terms they are under.
     notes : dict
@@ -56,6 +59,7 @@ class Manifest:
     metric: bool = True
     min_depth: float = 0.1
     max_depth: float = 10.0
+    reach: float = 0.0
     source: str = ''
     licence: str = ''
     notes: dict[str, Any] = field(default_factory=dict)
@@ -70,6 +74,8 @@ class Manifest:
             )
         if not math.isfinite(self.focal) or self.focal < 0 or self.stride < 1:
             raise ModelError(f'manifest of {self.name}: focal and stride must be positive')
+        if not math.isfinite(self.reach) or self.reach < 0:
+            raise ModelError(f'manifest of {self.name}: reach must not be negative')
         if not 0 <= self.min_depth < self.max_depth:
             raise ModelError(
                 f'manifest of {self.name}: min_depth {self.min_depth} must be below max_depth '

@@ -19,6 +19,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from mono_depth_ros.model.registry import ResolvedModel
 
+# A network that ends somewhere comes near its end, in half precision a little less so.
+END = 0.995
+# So many times farther than what is published, whatever corrects the metres afterwards.
+BEYOND = 10.0
+
 
 class DepthEstimator:
     """
@@ -116,6 +121,9 @@ class DepthEstimator:
         if manifest.output == 'inverse_depth':
             with np.errstate(divide='ignore', invalid='ignore'):
                 depth = np.float32(focal_factor) / depth
+        if 0 < manifest.reach * END <= highest:
+            # Whatever is behind: a sky is no wall at the end of what the network can tell.
+            depth[raw >= manifest.reach * END] = BEYOND * self.max_depth
         if not usable:
             depth[~((depth > 0) & (depth < np.inf))] = np.nan
             if np.isnan(depth).all():

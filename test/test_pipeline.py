@@ -82,6 +82,26 @@ def test_the_limit_of_the_model_holds_unless_another_is_set():
     assert np.isfinite(estimate(far, settings=OutputConfig(max_depth=50.0), max_depth=10.0)).all()
 
 
+@pytest.mark.parametrize('ratio', [0.6, 1.0, 1.4])
+def test_the_end_of_a_network_is_no_wall(ratio):
+    output = RAMP.copy()
+    output[0] = 10.0
+    focal = CAMERA.resized(32, 24).focal
+
+    depth = estimate(
+        output, settings=NETWORK_SIZE, focal=focal / ratio, max_depth=10.0, reach=10.0
+    )
+
+    assert np.isposinf(depth[0]).all()
+    np.testing.assert_allclose(depth[1:], RAMP[1:] * ratio, rtol=1e-5)
+
+
+def test_a_network_without_an_end_may_say_any_depth():
+    depth = estimate(np.where(RAMP > 4, 12, RAMP), settings=NETWORK_SIZE, max_depth=12.0)
+
+    assert depth.max() == 12.0
+
+
 def test_what_is_far_never_comes_near():
     output = OutputConfig(output_size='network', far_value=5.0)
 

@@ -172,6 +172,7 @@ def import_network(onnx_path: Path, config: ImportConfig, output_path: Path) -> 
         metric=config.metric,
         min_depth=config.min_depth,
         max_depth=config.max_depth,
+        reach=config.max_depth if config.metric else 0.0,
         source=config.source,
         licence=config.licence,
         notes={'imported_from': onnx_path.name, 'import_config': asdict(config)},

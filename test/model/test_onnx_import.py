@@ -5,10 +5,12 @@
 import itertools
 from pathlib import Path
 
+from mono_depth_ros.camera import camera_from_fov
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import ConfigError, ModelError
 from mono_depth_ros.manifest import read_manifest
 from mono_depth_ros.model.onnx_import import import_network, ImportConfig, read_import_config
+from mono_depth_ros.pipeline import DepthEstimator
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
@@ -183,6 +185,20 @@ def test_a_zero_disparity_is_as_far_as_it_can_be(imported):
     depth = engine.infer(np.zeros((32, 48, 3), np.uint8))
 
     np.testing.assert_allclose(depth, 7.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize('ratio', [0.6, 1.0, 1.4])
+@pytest.mark.parametrize('settings', [{'scale': 10.0}, {'kind': 'disparity', 'fb': 0.6}])
+def test_what_is_as_far_as_it_can_be_is_farther(imported, rgb, settings, ratio):
+    camera = camera_from_fov(48, 32, 60.0)
+    _, engine = imported(foreign(), max_depth=2.5, focal=camera.focal / ratio, **settings)
+    said = engine.infer(rgb)
+    far = said >= 2.5 * 0.995
+
+    depth = DepthEstimator(engine).estimate(rgb, camera)
+
+    assert 0.1 < far.mean() < 0.9
+    np.testing.assert_array_equal(np.isposinf(depth), far | (said * np.float32(ratio) > 2.5))
 
 
 @pytest.mark.parametrize('backend', ['openvino', 'onnxruntime'])
