@@ -9,7 +9,7 @@ its true depth lies in (min_depth, max_depth) and inside the crop, and the predi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -324,20 +324,46 @@ def mean_scores(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {**means, 'images': float(len(rows))}
 
 
-def range_table(
-    predicted: Depth, true: Depth, edges: Iterable[float], protocol: Protocol
-) -> list[dict[str, float]]:
-    """Return abs_rel, delta1 and the number of pixels between each two edges of true depth."""
+def range_sums(
+    predicted: Depth, true: Depth, edges: Sequence[float], protocol: Protocol
+) -> NDArray[np.float64]:
+    """
+    Sum the errors of an image by range of true depth, so that those of images can be added.
+
+    Parameters
+    ----------
+    predicted, true : np.ndarray, shape (H, W)
+        Metres along the optical axis; NaN where missing.
+    edges : sequence of float
+        Limits of the ranges [m], rising; the upper one does not belong to a range.
+    protocol : Protocol
+        Alignment, range and crop.
+
+    Returns
+    -------
+    np.ndarray, shape (3, ranges)
+        Number of pixels, sum of their abs_rel, and how many are within delta1.
+
+    """
     mask = valid_mask(predicted, true, protocol)
     t = true[mask].astype(np.float64)
     p = aligned(predicted[mask].astype(np.float64), t, protocol) if t.size else t
-    limits, rows = list(edges), []
-    for near, far in pairwise(limits):
-        chosen = (t >= near) & (t < far)
-        row = {'near': near, 'far': far, 'pixels': float(chosen.sum())}
-        if chosen.any():
-            scores = depth_metrics(p[chosen], t[chosen])
-            row.update(abs_rel=scores['abs_rel'], delta1=scores['delta1'])
+    near = np.maximum(p / t, t / p) < 1.25
+    chosen = np.digitize(t, edges)  # 0 and len(edges) are outside
+    sums = [
+        np.bincount(chosen, weights, len(edges) + 1)[1:-1]
+        for weights in (None, np.abs(p - t) / t, near)
+    ]
+    return np.array(sums, np.float64)
+
+
+def range_table(edges: Sequence[float], sums: NDArray[np.float64]) -> list[dict[str, float]]:
+    """Return abs_rel, delta1 and the number of pixels of each range, from their `range_sums`."""
+    rows = []
+    for (near, far), (pixels, error, within) in zip(pairwise(edges), sums.T, strict=True):
+        row = {'near': near, 'far': far, 'pixels': float(pixels)}
+        if pixels:
+            row.update(abs_rel=float(error / pixels), delta1=float(within / pixels))
         rows.append(row)
     return rows
 

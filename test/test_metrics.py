@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from mono_depth_ros.errors import ConfigError, ShapeError
 from mono_depth_ros.metrics import (
     aligned,
+    aligned_image,
+    ALIGNMENTS,
     constant_baseline,
     crop_mask,
     depth_metrics,
@@ -16,6 +18,7 @@ from mono_depth_ros.metrics import (
     METRICS,
     ordinal_pairs,
     Protocol,
+    range_sums,
     range_table,
     row_prior,
     row_prior_image,
@@ -156,12 +159,45 @@ def test_every_image_weighs_the_same_whatever_its_labels():
 
 def test_the_range_table_separates_near_from_far():
     true, predicted = np.array([[1.0, 5.0, 6.0]]), np.array([[1.0, 10.0, 6.0]])
+    edges = [0.5, 2, 7, 9]
 
-    near, far, empty = range_table(predicted, true, [0.5, 2, 7, 9], Protocol(max_depth=20.0))
+    sums = range_sums(predicted, true, edges, Protocol(max_depth=20.0))
 
+    near, far, empty = range_table(edges, sums)
     assert (near['abs_rel'], near['pixels']) == (0.0, 1)
-    assert (far['abs_rel'], far['pixels']) == (0.5, 2)
+    assert (far['abs_rel'], far['delta1'], far['pixels']) == (0.5, 0.5, 2)
     assert empty == {'near': 7, 'far': 9, 'pixels': 0.0}
+
+
+@pytest.mark.parametrize('align', ALIGNMENTS)
+def test_ranges_are_scored_as_their_pixels_alone_are(align):
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.2, 14.0, (60, 80))
+    true[:5], true[5, :4] = np.nan, [1.0, 2.0, 4.0, 8.0]  # the edges themselves, too
+    predicted = true * rng.uniform(0.6, 1.6, true.shape)
+    protocol, edges = Protocol(align, max_depth=10.0), [0.0, 1.0, 2.0, 4.0, 8.0, 10.0]
+    fitted = aligned_image(predicted, true, protocol)
+
+    rows = range_table(edges, range_sums(predicted, true, edges, protocol))
+
+    for row, near, far in zip(rows, edges[:-1], edges[1:], strict=True):
+        chosen = (true >= near) & (true < far)
+        scores = depth_metrics(fitted[chosen], true[chosen])
+        wanted = [chosen.sum(), scores['abs_rel'], scores['delta1']]
+        assert [row[key] for key in ('pixels', 'abs_rel', 'delta1')] == pytest.approx(
+            wanted, rel=1e-9
+        )
+
+
+def test_ranges_leave_the_pairs_of_the_image_to_the_next_method():
+    true = np.linspace(1.0, 9.0, 120).reshape(10, 12)
+    score_image(true, true, Protocol())
+    drawn = ordinal_pairs.cache_info().misses
+
+    range_sums(true, true, [0.0, 1.0, 2.0, 4.0, 8.0, 10.0], Protocol())
+    score_image(true, true, Protocol())
+
+    assert ordinal_pairs.cache_info().misses == drawn
 
 
 def test_the_constant_baseline_is_the_median_of_the_labels():

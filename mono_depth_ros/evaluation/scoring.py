@@ -13,6 +13,7 @@ from mono_depth_ros.metrics import (
     Depth,
     mean_scores,
     Protocol,
+    range_sums,
     range_table,
     row_prior_image,
     score_image,
@@ -59,7 +60,7 @@ class DatasetScores:
     rows: list[ImageScore] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     unread: int = 0
-    _ranges: dict[str, list[list[dict[str, float]]]] = field(default_factory=dict)
+    _ranges: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def add(self, image: str, predicted: Depth, true: Depth) -> dict[str, dict[str, float]]:
         """
@@ -99,8 +100,8 @@ class DatasetScores:
                 scores = None if method == NETWORK else score_image(estimate, true, protocol)
                 if scores is not None:
                     self.rows.append(ImageScore(image, method, protocol.align, scores))
-            table = range_table(predicted, true, range_edges(protocol.max_depth), protocol)
-            self._ranges.setdefault(protocol.align, []).append(table)
+            sums = range_sums(predicted, true, range_edges(protocol.max_depth), protocol)
+            self._ranges[protocol.align] = self._ranges.get(protocol.align, 0.0) + sums
         return own
 
     @property
@@ -120,7 +121,8 @@ class DatasetScores:
 
     def ranges(self) -> dict[str, list[dict[str, float]]]:
         """Return abs_rel and delta1 by alignment and range of true depth, each pixel equal."""
-        return {align: _sum_tables(tables) for align, tables in self._ranges.items()}
+        edges = range_edges(self.protocols[0].max_depth)
+        return {align: range_table(edges, sums) for align, sums in self._ranges.items()}
 
     def ranked(self) -> list[tuple[str, float]]:
         """Return images and abs_rel of the network under the first alignment, best first."""
@@ -136,17 +138,3 @@ def range_edges(max_depth: float) -> list[float]:
     while edges[-1] < max_depth:
         edges.append(2 * edges[-1])
     return [*(edge for edge in edges if edge < max_depth), max_depth]
-
-
-def _sum_tables(tables: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
-    """Pool the range tables of images; ranges without a pixel have no score."""
-    pooled = []
-    for rows in zip(*tables, strict=True):
-        pixels = np.array([row['pixels'] for row in rows])
-        total = {'near': rows[0]['near'], 'far': rows[0]['far'], 'pixels': float(pixels.sum())}
-        if pixels.any():
-            for metric in ('abs_rel', 'delta1'):
-                values = np.array([row.get(metric, 0.0) for row in rows])
-                total[metric] = float((values * pixels).sum() / pixels.sum())
-        pooled.append(total)
-    return pooled
