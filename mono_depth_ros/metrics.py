@@ -313,15 +313,19 @@ def mean_scores(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
     """
     rows = list(scores)
-    if not rows:
-        return {}
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    scales = np.array([row['scale'] for row in rows if 'scale' in row])
+    names = rows[0] if rows else ()
+    return mean_columns({name: np.array([row[name] for row in rows]) for name in names})
+
+
+def mean_columns(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Average scores (images,) as `mean_scores` does; empty without columns."""
+    means = {name: float(np.mean(values)) for name, values in columns.items()}
+    scales = columns.get('scale', np.zeros(0))
     if scales.size:
         means['scale_median'] = float(np.median(scales))
         means['scale_std'] = float(np.std(scales))
         means['scale_spread'] = float(np.std(np.log(np.maximum(scales, 1e-9))))
-    return {**means, 'images': float(len(rows))}
+    return {**means, 'images': float(len(next(iter(columns.values()))))} if columns else {}
 
 
 def range_sums(

@@ -119,18 +119,20 @@ def evaluate(
                     source = SelectedFrames(open_dataset(text, strict=strict), every, limit)
                     cameras = CameraChoice(None, fov)
                     job = Job(source, estimators, priors, aligns, cameras, crop, strict)
-                    report.add(job, job.run(min_depth, max_depth))
+                    report.score(job, min_depth, max_depth)
                 except (CameraError, DatasetError) as error:
                     report.failed.append(error)
                     if strict:
                         break
         except MonoDepthError as error:
             report.failed.append(error)
+        except KeyboardInterrupt:
+            report.failed.append(MonoDepthError('stopped by Ctrl-C'))
         finally:
             # What was scored is worth keeping, whatever stops the rest.
             report.finish(estimators)
     if report.failed:
-        raise DatasetError('; '.join(map(str, report.failed))) from report.failed[0]
+        raise MonoDepthError('; '.join(map(str, report.failed))) from report.failed[0]
 
 
 def chosen_aligns(words: list[str]) -> list[str]:
@@ -220,7 +222,15 @@ class Estimators:
 
 @dataclass
 class Job:
-    """Scores one dataset."""
+    """
+    Scores one dataset.
+
+    Attributes
+    ----------
+    scores : DatasetScores or None
+        What there is up to now; None before the first image with depth.
+
+    """
 
     source: FrameSource
     estimators: Estimators
@@ -230,9 +240,10 @@ class Job:
     crop: str
     strict: bool = False
     gallery: Gallery | None = field(default=None, init=False)
+    scores: DatasetScores | None = field(default=None, init=False)
     skipped: dict[str, str] = field(default_factory=dict, init=False)
 
-    def run(self, min_depth: float, max_depth: float) -> DatasetScores:
+    def run(self, min_depth: float, max_depth: float) -> None:
         """
         Score every image; one that cannot be used is told and counted, or refused if strict.
 
@@ -243,31 +254,32 @@ class Job:
 
         """
         from mono_depth_ros.evaluation.gallery import Gallery
-        from mono_depth_ros.evaluation.scoring import DatasetScores
-        import numpy as np
 
         self.gallery = Gallery()
-        scores: DatasetScores | None = None
         with progress_bar() as bar:
             task = bar.add_task(self.source.name, total=self.source.count or None)
             for frame in self.source:
                 bar.advance(task)
-                if frame.depth is None:
-                    self._refuse(frame.name, 'there is no depth image for it')
-                    continue
-                if not np.isfinite(frame.depth).any():
-                    # It cannot say whether the dataset is indoors, either.
-                    self._refuse(frame.name, 'its depth image is empty')
-                    continue
-                if scores is None:
-                    protocols = self._protocols(frame.depth, min_depth, max_depth)
-                    scores = DatasetScores(self.source.name, protocols, self.priors)
-                self._score(frame, frame.depth, scores)
-        if scores is None or not scores.rows:
+                self._try(frame, min_depth, max_depth)
+        if self.scores is None or not self.scores.images:
             raise DatasetError(f'no image of {self.source.name} has depth that could be scored')
-        scores.unread = self.source.skipped
-        scores.skipped.update(self.skipped)
-        return scores
+        self.scores.partial = False
+
+    def _try(self, frame: Frame, min_depth: float, max_depth: float) -> None:
+        """Score one image, or refuse it."""
+        from mono_depth_ros.evaluation.scoring import DatasetScores
+        import numpy as np
+
+        if frame.depth is None:
+            self._refuse(frame.name, 'there is no depth image for it')
+        elif not np.isfinite(frame.depth).any():
+            # It cannot say whether the dataset is indoors, either.
+            self._refuse(frame.name, 'its depth image is empty')
+        else:
+            if self.scores is None:
+                protocols = self._protocols(frame.depth, min_depth, max_depth)
+                self.scores = DatasetScores(self.source.name, protocols, self.priors, partial=True)
+            self._score(frame, frame.depth, self.scores)
 
     def _protocols(
         self, depth: NDArray[float32], min_depth: float, max_depth: float
@@ -330,9 +342,15 @@ class Report:
     results: list[DatasetScores] = field(default_factory=list, init=False)
     failed: list[MonoDepthError] = field(default_factory=list, init=False)
 
-    def add(self, job: Job, scores: DatasetScores) -> None:
-        """Keep the scores of a dataset, and write its picture."""
-        self.results.append(scores)
+    def score(self, job: Job, min_depth: float, max_depth: float) -> None:
+        """Score a dataset, keep what was scored even if that is stopped, and write its picture."""
+        try:
+            job.run(min_depth, max_depth)
+        finally:
+            if job.scores is not None and job.scores.images:
+                job.scores.unread = job.source.skipped
+                job.scores.skipped.update(job.skipped)
+                self.results.append(job.scores)
         if self.output is not None:
             job.write_picture(self.output / f'{file_name(job.source.name)}_best_worst.png')
 

@@ -62,6 +62,8 @@ def _print_dataset(console: Console, scores: DatasetScores) -> None:
     means = scores.means()[NETWORK][protocol.align]
     lost = scores.unread + len(scores.skipped)
     tail = f', {lost} could not be used' if lost else ''
+    if scores.partial:
+        tail += ', [bold]stopped before the last one[/]'
     console.print(
         f'[bold]{escape(scores.name)}[/]: {_images(scores.images)}{tail}; true depth '
         f'{protocol.min_depth:g} to {protocol.max_depth:g} m, crop {protocol.crop}, prediction on '

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mono_depth_ros.errors import DatasetError
-from mono_depth_ros.evaluation.scoring import DatasetScores
-from mono_depth_ros.metrics import METRICS
+from mono_depth_ros.evaluation.scoring import DatasetScores, SCORES
 
-COLUMNS = ('dataset', 'image', 'method', 'align', *METRICS, 'scale', 'coverage')
+COLUMNS = ('dataset', 'image', 'method', 'align', *SCORES)
 
 
 def to_json(network: Mapping[str, Any], datasets: Sequence[DatasetScores]) -> str:
@@ -33,6 +32,7 @@ def _dataset(scores: DatasetScores) -> dict[str, Any]:
     return {
         'name': scores.name,
         'images': scores.images,
+        'partial': scores.partial,
         'unread': scores.unread,
         'skipped': scores.skipped,
         'min_depth': protocol.min_depth,
@@ -51,7 +51,7 @@ def to_csv(datasets: Sequence[DatasetScores]) -> str:
     table = csv.DictWriter(text, COLUMNS, lineterminator='\n')
     table.writeheader()
     for scores in datasets:
-        for row in scores.rows:
+        for row in scores.rows():
             table.writerow(
                 {
                     'dataset': scores.name,

@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+import math
 
 from mono_depth_ros.evaluation.methods import CONSTANT, NETWORK
 from mono_depth_ros.metrics import (
     constant_baseline,
     Depth,
-    mean_scores,
+    mean_columns,
+    METRICS,
     Protocol,
     range_sums,
     range_table,
@@ -20,6 +23,9 @@ from mono_depth_ros.metrics import (
 )
 import numpy as np
 from numpy.typing import NDArray
+
+# The first one is there wherever any is.
+SCORES = (*METRICS, 'scale', 'coverage')
 
 
 @dataclass(frozen=True)
@@ -45,21 +51,27 @@ class DatasetScores:
         Same range and crop, one for each alignment.
     priors : mapping of str to np.ndarray
         Depth [m] per image row of each image-free prior.
-    rows : list of ImageScore
-        Everything measured so far.
+    scored : list of str
+        Images that have been scored.
     skipped : dict of str to str
         Images that could not be scored, and why.
     unread : int
         Images whose files could not be read.
+    partial : bool
+        Scoring was stopped before the last image.
 
     """
 
     name: str
     protocols: Sequence[Protocol]
     priors: Mapping[str, NDArray[np.float64]]
-    rows: list[ImageScore] = field(default_factory=list)
+    scored: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     unread: int = 0
+    partial: bool = False
+    # By method and alignment, a row of SCORES for each image, NaN where it has none: datasets have
+    # tens of thousands of images.
+    _scores: dict[tuple[str, str], array[float]] = field(default_factory=dict)
     _ranges: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def add(self, image: str, predicted: Depth, true: Depth) -> dict[str, dict[str, float]]:
@@ -88,36 +100,64 @@ class DatasetScores:
         estimates = {NETWORK: predicted, CONSTANT: constant_baseline(true, self.protocols[0])}
         for name, prior in self.priors.items():
             estimates[name] = row_prior_image(prior, (true.shape[0], true.shape[1]))
-        own: dict[str, dict[str, float]] = {}
+        found: dict[tuple[str, str], dict[str, float] | None] = {}
+        ranges: dict[str, NDArray[np.float64]] = {}
         for protocol in self.protocols:
             scores = score_image(predicted, true, protocol)
             if scores is None:
                 self.skipped[image] = 'no pixel has both a label in range and a prediction'
                 return {}
-            own[protocol.align] = scores
-            self.rows.append(ImageScore(image, NETWORK, protocol.align, scores))
             for method, estimate in estimates.items():
-                scores = None if method == NETWORK else score_image(estimate, true, protocol)
-                if scores is not None:
-                    self.rows.append(ImageScore(image, method, protocol.align, scores))
-            sums = range_sums(predicted, true, range_edges(protocol.max_depth), protocol)
-            self._ranges[protocol.align] = self._ranges.get(protocol.align, 0.0) + sums
-        return own
+                found[method, protocol.align] = (
+                    scores if method == NETWORK else score_image(estimate, true, protocol)
+                )
+            edges = range_edges(protocol.max_depth)
+            ranges[protocol.align] = range_sums(predicted, true, edges, protocol)
+        self._keep(image, found, ranges)
+        return {p.align: found[NETWORK, p.align] or {} for p in self.protocols}
+
+    def _keep(
+        self,
+        image: str,
+        found: Mapping[tuple[str, str], Mapping[str, float] | None],
+        ranges: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        for key, scores in found.items():
+            row = [math.nan] * len(SCORES) if scores is None else [scores[n] for n in SCORES]
+            self._scores.setdefault(key, array('d')).extend(row)
+        for align, sums in ranges.items():
+            self._ranges[align] = self._ranges.get(align, 0.0) + sums
+        # The last: an image counts whole or, if somebody stops here, not at all.
+        self.scored.append(image)
 
     @property
     def images(self) -> int:
         """Number of images scored."""
-        return len(self.ranked())
+        return len(self.scored)
+
+    def _table(self, key: tuple[str, str]) -> NDArray[np.float64]:
+        """Return the scores of a method under an alignment, shape (images, SCORES)."""
+        return np.array(self._scores[key]).reshape(-1, len(SCORES))[: self.images]
+
+    def rows(self) -> Iterator[ImageScore]:
+        """Go through everything that was measured, image by image."""
+        tables = {key: self._table(key) for key in self._scores}
+        for number, image in enumerate(self.scored):
+            for (method, align), table in tables.items():
+                if not math.isnan(table[number, 0]):
+                    scores = dict(zip(SCORES, table[number].tolist(), strict=True))
+                    yield ImageScore(image, method, align, scores)
 
     def means(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the mean scores by method and alignment."""
-        grouped: dict[str, dict[str, list[Mapping[str, float]]]] = {}
-        for row in self.rows:
-            grouped.setdefault(row.method, {}).setdefault(row.align, []).append(row.scores)
-        return {
-            method: {align: mean_scores(scores) for align, scores in by_align.items()}
-            for method, by_align in grouped.items()
-        }
+        means: dict[str, dict[str, dict[str, float]]] = {}
+        for method, align in self._scores:
+            table = self._table((method, align))
+            table = table[~np.isnan(table[:, 0])]
+            if len(table):
+                columns = dict(zip(SCORES, np.ascontiguousarray(table.T), strict=True))
+                means.setdefault(method, {})[align] = mean_columns(columns)
+        return means
 
     def ranges(self) -> dict[str, list[dict[str, float]]]:
         """Return abs_rel and delta1 by alignment and range of true depth, each pixel equal."""
@@ -126,10 +166,10 @@ class DatasetScores:
 
     def ranked(self) -> list[tuple[str, float]]:
         """Return images and abs_rel of the network under the first alignment, best first."""
-        align = self.protocols[0].align
-        own = [row for row in self.rows if row.method == NETWORK and row.align == align]
-        scored = ((row.image, float(row.scores['abs_rel'])) for row in own)
-        return sorted(scored, key=lambda item: item[1])
+        if not self.scored:
+            return []
+        abs_rel = self._table((NETWORK, self.protocols[0].align))[:, 0].tolist()
+        return sorted(zip(self.scored, abs_rel, strict=True), key=lambda item: item[1])
 
 
 def range_edges(max_depth: float) -> list[float]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
 from mono_depth_ros.cli.score_table import short_name
+from mono_depth_ros.errors import EngineError
+from mono_depth_ros.pipeline import DepthEstimator
 import numpy as np
 import pytest
 
@@ -141,6 +143,38 @@ def test_strict_ends_at_a_dataset_that_cannot_be_used_and_keeps_what_was_scored(
     report = json.loads(path.read_text())
     assert [Path(dataset['name']).name for dataset in report['datasets']] == ['rooms']
     assert 'halls' not in said
+
+
+@pytest.mark.parametrize(
+    ('error', 'reason'),
+    [
+        (KeyboardInterrupt(), 'stopped by Ctrl-C'),
+        (EngineError('no memory left'), 'no memory left'),
+    ],
+)
+def test_what_was_scored_of_a_dataset_that_is_stopped_is_kept(
+    make, run, red_network, tmp_path, monkeypatch, error, reason
+):
+    infer, seen = DepthEstimator.infer, []
+
+    def stopping(estimator, *arguments):
+        seen.append(arguments)
+        if len(seen) == 5:
+            raise error
+        return infer(estimator, *arguments)
+
+    monkeypatch.setattr(DepthEstimator, 'infer', stopping)
+    path = tmp_path / 'scores.json'
+    folders = (make('rooms'), make('halls', (1.0,) * 4), make('attics'))
+
+    status, said, errors = run('evaluate', *folders, '--model', red_network, '--json', path)
+
+    assert (status, len(seen)) == (1, 5)
+    assert f'Error: {reason}' in errors
+    rooms, halls = json.loads(path.read_text())['datasets']
+    assert (rooms['images'], rooms['partial']) == (2, False)
+    assert (halls['images'], halls['partial']) == (2, True)
+    assert '2 images, stopped before the last one; true depth' in said
 
 
 def test_a_damaged_source_pack_is_told_once(make, run, red_network, tmp_path):

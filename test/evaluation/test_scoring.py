@@ -4,13 +4,14 @@
 
 import csv
 import json
+import tracemalloc
 
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.evaluation.baselines import row_priors
 from mono_depth_ros.evaluation.methods import BASELINES, NETWORK
 from mono_depth_ros.evaluation.report import check_writable, to_csv, to_json, write_text
 from mono_depth_ros.evaluation.scoring import DatasetScores, range_edges
-from mono_depth_ros.metrics import Protocol
+from mono_depth_ros.metrics import ALIGNMENTS, Protocol
 import numpy as np
 import pytest
 
@@ -87,6 +88,33 @@ def test_an_image_without_a_pixel_that_counts_is_skipped_with_a_reason(predicted
 
     assert scores.images == 0
     assert 'no pixel has both' in scores.skipped['a']
+
+
+def test_a_method_without_a_score_on_an_image_is_left_out_there():
+    scores = DatasetScores('rooms', [Protocol()], {'gap': np.array([np.nan, 2.0])})
+    scores.add('a', np.full((2, 2), 2.0), np.array([[2.0, 2.0], [np.nan, np.nan]]))
+    scores.add('b', np.full((2, 2), 2.0), np.full((2, 2), 2.0))
+
+    rows = [(row.image, row.method) for row in scores.rows()]
+
+    assert rows == [('a', 'network'), ('a', 'constant'), *(('b', m) for m in scores.means())]
+    assert scores.means()['gap']['none']['images'] == 1
+
+
+def test_an_image_costs_little_memory():
+    protocols = [Protocol(align) for align in ALIGNMENTS]
+    scores = DatasetScores('rooms', protocols, {'prior': np.array([4.0, 1.0])})
+    true = np.repeat([[4.0], [1.0]], 4, axis=1)
+    scores.add('first', true, true)
+    tracemalloc.start()
+
+    for number in range(100):
+        scores.add(f'image {number}', true, true)
+
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # 15 rows of 15 doubles are 1.8 kB.
+    assert kept < 100 * 4000
 
 
 def test_json_and_csv_say_the_same(scores):
