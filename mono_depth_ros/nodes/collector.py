@@ -16,9 +16,10 @@ from mono_depth_ros.adaptation.drift import InputStatistics
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer, KEPT
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
+from mono_depth_ros.camera import info_to_camera
 from mono_depth_ros.errors import MonoDepthError, ShapeError
 from mono_depth_ros.nodes.camera_input import CameraInput
-from mono_depth_ros.nodes.conversions import check_pair, info_to_camera, message_to_rgb
+from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
 from mono_depth_ros.nodes.references import References, stamp_ns_of
 from mono_depth_ros.references import DELAY_S, WAITING
 from rclpy.lifecycle import LifecycleNode
