@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGES, MIN_IMAGES = 20, 5
-# Images held back at most, those between which hardly anything moved among them.
-HELD = 200
+# How many images are held back at most, those between which hardly anything moved among them, and
+# for how long [ns].
+HELD, HELD_NS = 300, 10_000_000_000
 # Median motion of corners between two images from which on the second one tells something [px].
 MIN_MOTION = 3.0
 MAX_GAP_NS = 2_000_000_000
@@ -108,8 +109,15 @@ class Segment:
             done = self.flush()
         moved = self._follower.add(np.asarray(grey, np.uint8), MIN_MOTION)
         self._held.append(_Held(frame, camera, world_from_camera, moved))
-        enough = sum(one.moved for one in self._held) >= self._images or len(self._held) >= HELD
-        return done + self.flush() if enough else done
+        return done + self.flush() if self._enough() else done
+
+    def _enough(self) -> bool:
+        held = self._held
+        return (
+            sum(one.moved for one in held) >= self._images
+            or len(held) >= HELD
+            or held[-1].frame.stamp_ns - held[0].frame.stamp_ns >= HELD_NS
+        )
 
     def flush(self, *, sweep: bool = True) -> list[TargetFrame]:
         """
