@@ -6,14 +6,20 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+import math
 import time
 
 import numpy as np
 
-# Frames over which latency quantiles and the camera period are taken.
-WINDOW = 300
+# Frames over which latency quantiles are taken, and gaps between them that tell their period.
+WINDOW, GAPS = 300, 100
 # A stamp this far back is a bag that starts again or a clock that was set, not a late frame.
 RESTART_NS = 1_000_000_000
+# Fewer gaps tell nothing.
+ENOUGH = 5
+# What throttles images leaves gaps that differ by one period of the camera, so none is longer than
+# two of the shortest. Gaps of more periods are images lost in a row; a few are a driver's hiccup.
+LONG_GAP, HICCUPS = 2.5, 0.01
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,8 @@ class Report:
     Counts since the last report, and totals.
 
     Rates are in frames per second, latencies (image stamp to publish) in milliseconds, NaN where
-    nothing was measured. ``missing`` counts images that the stamps say were sent and that never
-    arrived; ``busy`` is the share of the time spent on images.
+    nothing was measured. ``missing`` counts images that were sent, as far as that can be told,
+    and that never arrived; ``busy`` is the share of the time spent on images.
     """
 
     fps_in: float
@@ -33,16 +39,18 @@ class Report:
     busy: float
     missing: int
     received: int
-    infos: int
     dropped: dict[str, int] = field(default_factory=dict)
     dropped_now: int = 0
 
     @property
     def loses_images(self) -> bool:
         """Say whether the transport, not the node, loses more than one image in ten."""
-        sent = max(self.received + self.missing, self.infos)
-        lost = sent - self.received
-        return self.busy < 0.8 and sent >= 5 and lost > 0.1 * sent
+        return self.busy < 0.8 and self.sent >= 5 and self.missing > 0.1 * self.sent
+
+    @property
+    def sent(self) -> int:
+        """Images that were sent to the node."""
+        return self.received + self.missing
 
 
 class FrameStatistics:
@@ -51,8 +59,9 @@ class FrameStatistics:
     def __init__(self) -> None:
         self.dropped: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=WINDOW)
-        self._intervals: deque[int] = deque(maxlen=WINDOW)
+        self._intervals: deque[int] = deque(maxlen=GAPS)
         self._last_stamp: int | None = None
+        self._last_arrival = -math.inf
         self._reset(time.monotonic())
 
     def _reset(self, now: float) -> None:
@@ -72,6 +81,7 @@ class FrameStatistics:
 
         """
         self._received += 1
+        self._last_arrival = time.monotonic()
         last, self._last_stamp = self._last_stamp, stamp_ns
         if last is None or stamp_ns == last or stamp_ns < last - RESTART_NS:
             return True
@@ -82,7 +92,7 @@ class FrameStatistics:
         return True
 
     def received_info(self) -> None:
-        """Count a camera_info, which drivers send with every image and no transport loses."""
+        """Count a camera_info, which drivers send at least with every image and none loses."""
         self._infos += 1
 
     def published(self, latency_s: float) -> None:
@@ -99,8 +109,8 @@ class FrameStatistics:
         self.dropped[reason] += 1
         self._dropped_now += 1
 
-    def report(self) -> Report:
-        """Return the counts since the last report and begin anew."""
+    def report(self, *, offered: bool = True) -> Report:
+        """Return the counts since the last report and begin anew; is anybody sending images?"""
         now = time.monotonic()
         elapsed = max(now - self._since, 1e-3)
         self._intervals.extend(self._new_intervals)
@@ -111,20 +121,29 @@ class FrameStatistics:
             latency_p50_ms=float(np.percentile(latencies, 50)),
             latency_p99_ms=float(np.percentile(latencies, 99)),
             busy=min(self._busy / elapsed, 1.0),
-            missing=self._missing(),
+            missing=self._missing(now) if offered else 0,
             received=self._received,
-            infos=self._infos,
             dropped=dict(self.dropped),
             dropped_now=self._dropped_now,
         )
         self._reset(now)
         return report
 
-    def _missing(self) -> int:
-        """Count the images that fit into the gaps between the stamps of this second."""
-        if len(self._intervals) < 10 or not self._new_intervals:
-            return 0
+    def _missing(self, now: float) -> int:
+        """
+        Count the images that were lost since the last report.
+
+        Who throttles images may leave camera_info at the rate of the camera. So a camera_info
+        without its image tells nothing while images come in regular intervals.
+        """
+        gaps = np.array(self._intervals, np.float64)
         # Most gaps of a lossy stream are multiples of the period; its lower quantile is one.
-        period = float(np.percentile(np.array(self._intervals), 10))
-        steps = np.rint(np.array(self._new_intervals) / max(period, 1.0))
+        period = float(np.percentile(gaps, 10)) if len(gaps) >= ENOUGH else 0.0
+        if not self._received:
+            silent = now - self._last_arrival > LONG_GAP * period * 1e-9
+            return self._infos if silent else 0
+        long = int((gaps > LONG_GAP * period).sum()) if period else 0
+        if long < 2 or long <= HICCUPS * len(gaps):
+            return 0
+        steps = np.rint(np.array(self._new_intervals) / period)
         return int(np.clip(steps - 1, 0, 1000).sum())

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
 from mono_depth_ros.statistics import FrameStatistics
+import numpy as np
 import pytest
 
 PERIOD = 33_000_000
@@ -32,11 +33,64 @@ def test_gaps_in_the_stamps_are_counted_as_missing_images():
     assert report.loses_images
 
 
+@pytest.mark.parametrize('share', [0.2, 0.5, 0.95])
+def test_images_lost_at_random_are_told(share):
+    statistics = FrameStatistics()
+    chance = np.random.default_rng(0)
+    feed(statistics, range(400), lost={i for i in range(400) if chance.random() < share})
+
+    report = statistics.report()
+
+    assert report.loses_images
+    assert report.missing > 0.1 * report.sent
+
+
 def test_images_that_never_come_are_told_by_their_camera_info():
     statistics = FrameStatistics()
-    feed(statistics, range(30), lost=set(range(30)) - {7})
+    feed(statistics, range(30), lost=range(30))
 
-    assert statistics.report().loses_images
+    report = statistics.report()
+
+    assert (report.missing, report.loses_images) == (30, True)
+
+
+def test_images_that_nobody_sends_are_not_lost():
+    statistics = FrameStatistics()
+    feed(statistics, range(30), lost=range(30))
+
+    assert not statistics.report(offered=False).loses_images
+
+
+@pytest.mark.parametrize('kept', [1 / 2, 2 / 3, 2 / 5, 3 / 10, 1 / 30])
+def test_images_that_are_throttled_are_not_lost_though_camera_info_is_not(kept):
+    statistics = FrameStatistics()
+    feed(
+        statistics,
+        range(300),
+        lost={i for i in range(300) if int(i * kept) == int((i - 1) * kept)},
+    )
+
+    report = statistics.report()
+
+    assert report.received == pytest.approx(300 * kept, abs=1)
+    assert (report.missing, report.loses_images) == (0, False)
+
+
+def test_a_pause_between_two_rare_images_is_no_loss():
+    statistics = FrameStatistics()
+    feed(statistics, range(0, 300, 30))
+    statistics.report()
+
+    feed(statistics, range(301, 330), lost=range(301, 330))
+
+    assert not statistics.report().loses_images
+
+
+def test_a_driver_that_hiccups_loses_nothing():
+    statistics = FrameStatistics()
+    feed(statistics, range(60), lost=range(20, 30))
+
+    assert not statistics.report().loses_images
 
 
 def test_a_busy_node_does_not_blame_the_transport():

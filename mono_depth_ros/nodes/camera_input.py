@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -14,7 +15,9 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 BEST_EFFORT, RELIABLE = qos_profile_sensor_data.reliability, ReliabilityPolicy.RELIABLE
-# Every camera_info is counted: one without its image tells that the image was lost.
+# What the parameter of the reliability says unless the user has chosen one.
+NOT_CHOSEN = ReliabilityPolicy.SYSTEM_DEFAULT
+# Every camera_info is counted: where no image comes, they tell how many there were.
 INFO_QOS = QoSProfile(depth=10, reliability=BEST_EFFORT)
 
 
@@ -35,25 +38,32 @@ class CameraInput:
         self.kind, self._topic = Image, 'image_rect'
         if transport == 'compressed':
             self.kind, self._topic = CompressedImage, 'image_rect/compressed'
+        self._chosen = False
         options = QoSOverridingOptions.with_default_policies()
         self._info = node.create_subscription(
             CameraInfo, 'camera_info', on_info, INFO_QOS, qos_overriding_options=options
         )
-        self._images = self._subscribe(BEST_EFFORT, qos_overriding_options=options)
+        self._images = self._subscribe(BEST_EFFORT)
+
+    @property
+    def offered(self) -> bool:
+        """Say whether anybody publishes images."""
+        return bool(self._node.get_publishers_info_by_topic(self._images.topic_name))
 
     def make_reliable(self) -> bool:
         """
         Subscribe to the images reliably, and say whether that is new.
 
-        Every publisher must offer it. On a busy machine Fast DDS loses best-effort images of
-        several fragments whatever its transports; to a reliable subscription it sends them again.
+        Every publisher must offer it, and the user must not have chosen otherwise. On a busy
+        machine Fast DDS loses best-effort images of several fragments whatever its transports; to
+        a reliable subscription it sends them again.
         """
         publishers = self._node.get_publishers_info_by_topic(self._images.topic_name)
         offered = {publisher.qos_profile.reliability for publisher in publishers}
-        if self._images.qos_profile.reliability == RELIABLE or offered != {RELIABLE}:
+        reliable = self._images.qos_profile.reliability == RELIABLE
+        if self._chosen or reliable or offered != {RELIABLE}:
             return False
         self._node.destroy_subscription(self._images)
-        # No override here: it would bring back the reliability of the first subscription.
         self._images = self._subscribe(RELIABLE)
         return True
 
@@ -62,8 +72,20 @@ class CameraInput:
         self._node.destroy_subscription(self._info)
         self._node.destroy_subscription(self._images)
 
-    def _subscribe(self, reliability: ReliabilityPolicy, **options: Any) -> Subscription:
-        qos = QoSProfile(depth=self._depth, reliability=reliability)
+    def _subscribe(self, reliability: ReliabilityPolicy) -> Subscription:
+        """Subscribe with the QoS that the user has chosen, and this reliability if none was."""
+
+        def fill(qos: QoSProfile) -> SetParametersResult:
+            self._chosen = qos.reliability != NOT_CHOSEN
+            if not self._chosen:
+                qos.reliability = reliability
+            return SetParametersResult(successful=True)
+
         return self._node.create_subscription(
-            self.kind, self._topic, self._on_image, qos, raw=self._raw, **options
+            self.kind,
+            self._topic,
+            self._on_image,
+            QoSProfile(depth=self._depth, reliability=NOT_CHOSEN),
+            raw=self._raw,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(callback=fill),
         )

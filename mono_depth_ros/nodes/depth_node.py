@@ -186,7 +186,8 @@ class DepthNode(ClosingNode):
 
     def _publish_diagnostics(self) -> None:
         """Say once a second how it goes, and once in the log that images are lost on the way."""
-        report = self._statistics.report()
+        offered = self._camera is not None and self._camera.offered
+        report = self._statistics.report(offered=offered)
         if self._camera is not None and not report.received:
             self._state = 'waiting for images'
         name = f'{self.get_fully_qualified_name()}: depth'
@@ -198,14 +199,13 @@ class DepthNode(ClosingNode):
         self._lossy_seconds = self._lossy_seconds + 1 if report.loses_images else 0
         # Discovery takes a moment, so one bad second says nothing.
         if self._lossy_seconds == LOSSY_SECONDS:
-            sent = max(report.received + report.missing, report.infos)
             remedy = (
                 'asking for them again, reliably, as the camera offers'
                 if self._camera is not None and self._camera.make_reliable()
                 else TRANSPORT_REMEDY
             )
             self.get_logger().warning(
-                f'{report.received} of {sent} images arrived in the last second: {remedy}'
+                f'{report.received} of {report.sent} images arrived in the last second: {remedy}'
             )
 
 

@@ -14,14 +14,18 @@ from sensor_msgs.msg import CompressedImage, Image
 class NodeWithPublishers:
     """A node that remembers its subscriptions, and whose images have these publishers."""
 
-    def __init__(self, *reliabilities):
-        self.subscriptions = []
+    def __init__(self, *reliabilities, **overrides):
+        self.subscriptions, self.overrides = [], overrides
         self.publishers = [
             SimpleNamespace(qos_profile=SimpleNamespace(reliability=reliability))
             for reliability in reliabilities
         ]
 
     def create_subscription(self, kind, topic, callback, qos, **options):
+        for name, value in self.overrides.items() if topic != 'camera_info' else ():
+            setattr(qos, name, value)
+        callback_of_qos = options['qos_overriding_options'].callback
+        assert callback_of_qos is None or callback_of_qos(qos).successful
         made = SimpleNamespace(kind=kind, topic_name=topic, qos_profile=qos, options=options)
         self.subscriptions.append(made)
         return made
@@ -33,8 +37,8 @@ class NodeWithPublishers:
         return self.publishers
 
 
-def listening_to(*reliabilities, transport='raw'):
-    node = NodeWithPublishers(*reliabilities)
+def listening_to(*reliabilities, transport='raw', **overrides):
+    node = NodeWithPublishers(*reliabilities, **overrides)
     return node, CameraInput(node, transport, print, print, depth=2)
 
 
@@ -58,7 +62,29 @@ def test_images_that_are_offered_reliably_are_taken_so_once():
     _, images = node.subscriptions
     assert images.qos_profile.reliability == RELIABLE
     assert images.qos_profile.depth == 2
-    assert 'qos_overriding_options' not in images.options
+
+
+def test_what_the_user_has_chosen_stays():
+    node, camera = listening_to(RELIABLE, depth=7)
+
+    assert camera.make_reliable()
+
+    assert node.subscriptions[1].qos_profile.depth == 7
+
+
+def test_images_stay_best_effort_where_the_user_wants_it():
+    node, camera = listening_to(RELIABLE, reliability=BEST_EFFORT)
+    before = list(node.subscriptions)
+
+    assert not camera.make_reliable()
+
+    assert node.subscriptions == before
+    assert before[1].qos_profile.reliability == BEST_EFFORT
+
+
+def test_images_are_offered_while_somebody_publishes_them():
+    assert listening_to(BEST_EFFORT)[1].offered
+    assert not listening_to()[1].offered
 
 
 @pytest.mark.parametrize('publishers', [(), (BEST_EFFORT,), (RELIABLE, BEST_EFFORT)])

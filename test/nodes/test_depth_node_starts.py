@@ -3,6 +3,7 @@
 """Depth nodes that are started in a way of their own, fed and heard over real DDS."""
 
 from array import array
+import itertools
 import os
 import re
 import shutil
@@ -163,18 +164,21 @@ def test_quality_of_service_can_be_overridden(listener, red_network):
 
 def test_lost_images_are_asked_for_again_reliably(listener, red_network):
     camera = Camera(listener)
+    overrides = {'qos_overrides./image_rect.subscription.depth': 3}
     depths = listener.subscribe(Image, 'depth/image_rect')
 
+    lost = itertools.cycle((1, 30, 2, 40, 1, 3))
+
     def reliable():
-        # A driver whose images get lost: every camera_info arrives, one image in five.
-        for _ in range(4):
+        # A driver whose images get lost at random: every camera_info arrives.
+        for _ in range(next(lost)):
             camera.send_info()
         stamp = camera.send()
         listener.spin_until(lambda: stamped(depths, stamp), 0.2)
         subscriptions = listener.node.get_subscriptions_info_by_topic('/image_rect')
         return any(s.qos_profile.reliability == ReliabilityPolicy.RELIABLE for s in subscriptions)
 
-    with running('depth_node', model=red_network) as node:
+    with running('depth_node', model=red_network, **overrides) as node:
         camera.ask(depths)
         assert not reliable()
         assert listener.spin_until(reliable)
