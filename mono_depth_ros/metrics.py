@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 import math
 
@@ -105,9 +105,54 @@ def crop_mask(shape: tuple[int, int], crop: str) -> Mask:
     return mask
 
 
-def valid_mask(predicted: Depth, true: Depth, protocol: Protocol) -> Mask:
+def labelled_mask(true: Depth, protocol: Protocol) -> Mask:
+    """Return the pixels (H, W) whose truth counts, whatever was predicted."""
+    if true.ndim != 2:
+        raise ShapeError(f'ground truth must be (H, W), got {true.shape}')
+    with np.errstate(invalid='ignore'):
+        inside = (true > protocol.min_depth) & (true < protocol.max_depth)
+    return inside & crop_mask((true.shape[0], true.shape[1]), protocol.crop)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """
+    The pixels of an image that count.
+
+    Attributes
+    ----------
+    predicted, true : np.ndarray, shape (N,), float64
+        Metres.
+    labelled : int
+        Pixels whose truth counts; some may lack a prediction.
+
+    """
+
+    predicted: NDArray[np.float64]
+    true: NDArray[np.float64]
+    labelled: int
+
+    @cached_property
+    def scale(self) -> float:
+        """Return median true / median predicted."""
+        return float(np.median(self.true) / max(float(np.median(self.predicted)), 1e-9))
+
+    @property
+    def coverage(self) -> float:
+        """Return which part of the labelled pixels has a prediction."""
+        return self.true.size / self.labelled
+
+
+def valid_pixels(predicted: Depth, true: Depth, labelled: Mask) -> Pixels:
     """
     Return the pixels that count.
+
+    Parameters
+    ----------
+    predicted, true : np.ndarray, shape (H, W)
+        Metres along the optical axis; NaN where missing.
+    labelled : np.ndarray, shape (H, W), bool
+        The `labelled_mask` of ``true``.
 
     Raises
     ------
@@ -115,18 +160,13 @@ def valid_mask(predicted: Depth, true: Depth, protocol: Protocol) -> Mask:
         If both maps are not of the same shape (H, W).
 
     """
-    if predicted.shape != true.shape or true.ndim != 2:
+    if predicted.shape != true.shape:
         raise ShapeError(
             f'prediction {predicted.shape} and ground truth {true.shape} must both be (H, W)'
         )
-    with np.errstate(invalid='ignore'):
-        inside = (true > protocol.min_depth) & (true < protocol.max_depth)
-    return inside & np.isfinite(predicted) & crop_mask(true.shape, protocol.crop)
-
-
-def labelled_mask(true: Depth, protocol: Protocol) -> Mask:
-    """Return the pixels (H, W) whose truth counts, whatever was predicted."""
-    return valid_mask(np.zeros_like(true), true, protocol)
+    mask = labelled & np.isfinite(predicted)
+    p, t = predicted[mask].astype(np.float64), true[mask].astype(np.float64)
+    return Pixels(p, t, int(labelled.sum()))
 
 
 def disparity_fit(predicted: Depth, true: Depth, align: str) -> tuple[float, float]:
@@ -188,10 +228,9 @@ def aligned_image(predicted: Depth, true: Depth, protocol: Protocol) -> Depth:
 
     Pixels that do not count are aligned with the others; NaN where nothing was predicted.
     """
-    mask = valid_mask(predicted, true, protocol)
-    p, t = predicted[mask].astype(np.float64), true[mask].astype(np.float64)
+    pixels = valid_pixels(predicted, true, labelled_mask(true, protocol))
     known = np.where(np.isfinite(predicted), predicted, np.nan).astype(np.float64)
-    return aligned(p, t, protocol, known) if t.size else known
+    return aligned(pixels.predicted, pixels.true, protocol, known) if pixels.true.size else known
 
 
 def depth_metrics(predicted: Depth, true: Depth) -> dict[str, float]:
@@ -288,16 +327,16 @@ def score_image(predicted: Depth, true: Depth, protocol: Protocol) -> dict[str, 
         If both maps are not of the same shape (H, W).
 
     """
-    mask = valid_mask(predicted, true, protocol)
-    if not mask.any():
+    pixels = valid_pixels(predicted, true, labelled_mask(true, protocol))
+    if not pixels.true.size:
         return None
-    labelled = labelled_mask(true, protocol)
-    p, t = predicted[mask].astype(np.float64), true[mask].astype(np.float64)
-    return {
-        **depth_metrics(aligned(p, t, protocol), t),
-        'scale': float(np.median(t) / max(float(np.median(p)), 1e-9)),
-        'coverage': float(mask.sum() / labelled.sum()),
-    }
+    return score_pixels(pixels, aligned(pixels.predicted, pixels.true, protocol))
+
+
+def score_pixels(pixels: Pixels, fitted: Depth) -> dict[str, float]:
+    """Score pixels, at least one, whose `aligned` prediction (N,) is ``fitted``."""
+    scores = depth_metrics(fitted, pixels.true)
+    return {**scores, 'scale': pixels.scale, 'coverage': pixels.coverage}
 
 
 def mean_scores(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -328,20 +367,16 @@ def mean_columns(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, float]
     return {**means, 'images': float(len(next(iter(columns.values()))))} if columns else {}
 
 
-def range_sums(
-    predicted: Depth, true: Depth, edges: Sequence[float], protocol: Protocol
-) -> NDArray[np.float64]:
+def range_sums(fitted: Depth, true: Depth, edges: Sequence[float]) -> NDArray[np.float64]:
     """
     Sum the errors of an image by range of true depth, so that those of images can be added.
 
     Parameters
     ----------
-    predicted, true : np.ndarray, shape (H, W)
-        Metres along the optical axis; NaN where missing.
+    fitted, true : np.ndarray, shape (N,)
+        `aligned` predictions and matching depths [m].
     edges : sequence of float
         Limits of the ranges [m], rising; the upper one does not belong to a range.
-    protocol : Protocol
-        Alignment, range and crop.
 
     Returns
     -------
@@ -349,14 +384,11 @@ def range_sums(
         Number of pixels, sum of their abs_rel, and how many are within delta1.
 
     """
-    mask = valid_mask(predicted, true, protocol)
-    t = true[mask].astype(np.float64)
-    p = aligned(predicted[mask].astype(np.float64), t, protocol) if t.size else t
-    near = np.maximum(p / t, t / p) < 1.25
-    chosen = np.digitize(t, edges)  # 0 and len(edges) are outside
+    near = np.maximum(fitted / true, true / fitted) < 1.25
+    chosen = np.digitize(true, edges)  # 0 and len(edges) are outside
     sums = [
         np.bincount(chosen, weights, len(edges) + 1)[1:-1]
-        for weights in (None, np.abs(p - t) / t, near)
+        for weights in (None, np.abs(fitted - true) / true, near)
     ]
     return np.array(sums, np.float64)
 
@@ -372,10 +404,9 @@ def range_table(edges: Sequence[float], sums: NDArray[np.float64]) -> list[dict[
     return rows
 
 
-def constant_baseline(true: Depth, protocol: Protocol) -> Depth:
+def constant_baseline(true: Depth, labelled: Mask) -> Depth:
     """Return each image's own median true depth everywhere: what no network must fall short of."""
-    mask = labelled_mask(true, protocol)
-    middle = float(np.median(true[mask])) if mask.any() else np.nan
+    middle = float(np.median(true[labelled])) if labelled.any() else np.nan
     return np.full(true.shape, middle, np.float32)
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from mono_depth_ros.errors import ConfigError, ShapeError
 from mono_depth_ros.metrics import (
     aligned,
-    aligned_image,
     ALIGNMENTS,
     constant_baseline,
     crop_mask,
     depth_metrics,
+    labelled_mask,
     mean_scores,
     METRICS,
     ordinal_pairs,
@@ -158,10 +158,10 @@ def test_every_image_weighs_the_same_whatever_its_labels():
 
 
 def test_the_range_table_separates_near_from_far():
-    true, predicted = np.array([[1.0, 5.0, 6.0]]), np.array([[1.0, 10.0, 6.0]])
+    true, predicted = np.array([1.0, 5.0, 6.0, 9.0]), np.array([1.0, 10.0, 6.0, 9.0])
     edges = [0.5, 2, 7, 9]
 
-    sums = range_sums(predicted, true, edges, Protocol(max_depth=20.0))
+    sums = range_sums(predicted, true, edges)
 
     near, far, empty = range_table(edges, sums)
     assert (near['abs_rel'], near['pixels']) == (0.0, 1)
@@ -172,13 +172,12 @@ def test_the_range_table_separates_near_from_far():
 @pytest.mark.parametrize('align', ALIGNMENTS)
 def test_ranges_are_scored_as_their_pixels_alone_are(align):
     rng = np.random.default_rng(0)
-    true = rng.uniform(0.2, 14.0, (60, 80))
-    true[:5], true[5, :4] = np.nan, [1.0, 2.0, 4.0, 8.0]  # the edges themselves, too
-    predicted = true * rng.uniform(0.6, 1.6, true.shape)
-    protocol, edges = Protocol(align, max_depth=10.0), [0.0, 1.0, 2.0, 4.0, 8.0, 10.0]
-    fitted = aligned_image(predicted, true, protocol)
+    true = rng.uniform(0.2, 10.0, 4800)
+    true[:4] = [1.0, 2.0, 4.0, 8.0]  # the edges themselves, too
+    fitted = aligned(true * rng.uniform(0.6, 1.6, true.shape), true, Protocol(align))
+    edges = [0.0, 1.0, 2.0, 4.0, 8.0, 10.0]
 
-    rows = range_table(edges, range_sums(predicted, true, edges, protocol))
+    rows = range_table(edges, range_sums(fitted, true, edges))
 
     for row, near, far in zip(rows, edges[:-1], edges[1:], strict=True):
         chosen = (true >= near) & (true < far)
@@ -194,7 +193,7 @@ def test_ranges_leave_the_pairs_of_the_image_to_the_next_method():
     score_image(true, true, Protocol())
     drawn = ordinal_pairs.cache_info().misses
 
-    range_sums(true, true, [0.0, 1.0, 2.0, 4.0, 8.0, 10.0], Protocol())
+    range_sums(true.ravel(), true.ravel(), [0.0, 1.0, 2.0, 4.0, 8.0, 10.0])
     score_image(true, true, Protocol())
 
     assert ordinal_pairs.cache_info().misses == drawn
@@ -203,7 +202,9 @@ def test_ranges_leave_the_pairs_of_the_image_to_the_next_method():
 def test_the_constant_baseline_is_the_median_of_the_labels():
     true = np.array([[1.0, 3.0, 50.0, np.nan]])
 
-    assert (constant_baseline(true, Protocol(max_depth=10.0)) == 2.0).all()
+    labelled = labelled_mask(true, Protocol(max_depth=10.0))
+
+    assert (constant_baseline(true, labelled) == 2.0).all()
 
 
 def test_the_row_prior_is_the_geometric_mean_of_each_row():
@@ -235,3 +236,5 @@ def test_an_impossible_protocol_is_refused(settings, message):
 def test_maps_of_different_sizes_are_refused():
     with pytest.raises(ShapeError, match=r'\(2, 2\) and ground truth \(2, 3\)'):
         score_image(np.ones((2, 2)), np.ones((2, 3)), Protocol())
+    with pytest.raises(ShapeError, match=r'ground truth must be \(H, W\), got \(4,\)'):
+        score_image(np.ones(4), np.ones(4), Protocol())

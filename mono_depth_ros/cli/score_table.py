@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mono_depth_ros.evaluation.scoring import DatasetScores
+    from mono_depth_ros.evaluation.scoring import DatasetScores, Means
 
 # The rest is in the JSON and CSV files: a terminal is 80 columns wide.
 SHOWN = ('abs_rel', 'rmse', 'silog', 'delta1', 'delta2')
@@ -24,20 +24,22 @@ def print_scores(
     console: Console, network: Mapping[str, Any], datasets: Sequence[DatasetScores]
 ) -> None:
     """Print one table of all datasets, then what each of them deserves to be told."""
-    console.print(_score_table(network, datasets))
-    for scores in datasets:
-        _print_dataset(console, scores)
+    results = [(scores, scores.means()) for scores in datasets]
+    console.print(_score_table(network, results))
+    for scores, means in results:
+        _print_dataset(console, scores, means)
 
 
-def _score_table(network: Mapping[str, Any], datasets: Sequence[DatasetScores]) -> Table:
+def _score_table(
+    network: Mapping[str, Any], results: Sequence[tuple[DatasetScores, Means]]
+) -> Table:
     name = f'{network["name"]} {network["version"]} on {network["backend"]}'
     table = Table(title=escape(name), title_justify='left')
     for column in ('dataset', 'align', 'method'):
         table.add_column(column)
     for column in SHOWN:
         table.add_column(column, justify='right')
-    for scores in datasets:
-        means = scores.means()
+    for scores, means in results:
         for protocol in scores.protocols:
             for method, by_align in means.items():
                 values = by_align.get(protocol.align)
@@ -51,15 +53,15 @@ def _score_table(network: Mapping[str, Any], datasets: Sequence[DatasetScores]) 
                     style='bold' if method == NETWORK else 'dim',
                 )
             table.add_section()
-    shown = [name for name in BASELINES if any(name in scores.means() for scores in datasets)]
+    shown = [name for name in BASELINES if any(name in means for _, means in results)]
     table.caption = '; '.join(f'{name}: {BASELINES[name]}' for name in shown)
     table.caption_justify = 'left'
     return table
 
 
-def _print_dataset(console: Console, scores: DatasetScores) -> None:
+def _print_dataset(console: Console, scores: DatasetScores, means: Means) -> None:
     protocol = scores.protocols[0]
-    means = scores.means()[NETWORK][protocol.align]
+    own = means[NETWORK][protocol.align]
     lost = scores.unread + len(scores.skipped)
     tail = f', {lost} could not be used' if lost else ''
     if scores.partial:
@@ -67,9 +69,9 @@ def _print_dataset(console: Console, scores: DatasetScores) -> None:
     console.print(
         f'[bold]{escape(scores.name)}[/]: {_images(scores.images)}{tail}; true depth '
         f'{protocol.min_depth:g} to {protocol.max_depth:g} m, crop {protocol.crop}, prediction on '
-        f'{means["coverage"]:.1%} of the labels. Scale of the place, true / network: median '
-        f'{means["scale_median"]:.3f}, standard deviation {means["scale_std"]:.3f} '
-        f'({means["scale_spread"]:.3f} of its logarithm).',
+        f'{own["coverage"]:.1%} of the labels. Scale of the place, true / network: median '
+        f'{own["scale_median"]:.3f}, standard deviation {own["scale_std"]:.3f} '
+        f'({own["scale_spread"]:.3f} of its logarithm).',
         highlight=False,
     )
     for align, ranges in scores.ranges().items():

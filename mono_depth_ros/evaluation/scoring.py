@@ -7,25 +7,31 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 import math
 
 from mono_depth_ros.evaluation.methods import CONSTANT, NETWORK
 from mono_depth_ros.metrics import (
+    aligned,
     constant_baseline,
     Depth,
+    labelled_mask,
     mean_columns,
     METRICS,
     Protocol,
     range_sums,
     range_table,
     row_prior_image,
-    score_image,
+    score_pixels,
+    valid_pixels,
 )
 import numpy as np
 from numpy.typing import NDArray
 
 # The first one is there wherever any is.
 SCORES = (*METRICS, 'scale', 'coverage')
+# By method and alignment.
+Means = dict[str, dict[str, dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -97,33 +103,38 @@ class DatasetScores:
             If both maps are not of the same shape.
 
         """
-        estimates = {NETWORK: predicted, CONSTANT: constant_baseline(true, self.protocols[0])}
-        for name, prior in self.priors.items():
-            estimates[name] = row_prior_image(prior, (true.shape[0], true.shape[1]))
-        found: dict[tuple[str, str], dict[str, float] | None] = {}
+        labelled = labelled_mask(true, self.protocols[0])
+        shape = (true.shape[0], true.shape[1])
+        estimates = {
+            NETWORK: predicted,
+            CONSTANT: constant_baseline(true, labelled),
+            **{name: row_prior_image(prior, shape) for name, prior in self.priors.items()},
+        }
+        pixels = {method: valid_pixels(e, true, labelled) for method, e in estimates.items()}
+        if not pixels[NETWORK].true.size:
+            self.skipped[image] = 'no pixel has both a label in range and a prediction'
+            return {}
+        found: dict[tuple[str, str], dict[str, float]] = {}
         ranges: dict[str, NDArray[np.float64]] = {}
-        for protocol in self.protocols:
-            scores = score_image(predicted, true, protocol)
-            if scores is None:
-                self.skipped[image] = 'no pixel has both a label in range and a prediction'
-                return {}
-            for method, estimate in estimates.items():
-                found[method, protocol.align] = (
-                    scores if method == NETWORK else score_image(estimate, true, protocol)
-                )
-            edges = range_edges(protocol.max_depth)
-            ranges[protocol.align] = range_sums(predicted, true, edges, protocol)
+        for protocol, (method, counted) in product(self.protocols, pixels.items()):
+            found[method, protocol.align] = {}
+            if counted.true.size:
+                fitted = aligned(counted.predicted, counted.true, protocol)
+                found[method, protocol.align] = score_pixels(counted, fitted)
+                if method == NETWORK:
+                    edges = range_edges(protocol.max_depth)
+                    ranges[protocol.align] = range_sums(fitted, counted.true, edges)
         self._keep(image, found, ranges)
-        return {p.align: found[NETWORK, p.align] or {} for p in self.protocols}
+        return {protocol.align: found[NETWORK, protocol.align] for protocol in self.protocols}
 
     def _keep(
         self,
         image: str,
-        found: Mapping[tuple[str, str], Mapping[str, float] | None],
+        found: Mapping[tuple[str, str], Mapping[str, float]],
         ranges: Mapping[str, NDArray[np.float64]],
     ) -> None:
         for key, scores in found.items():
-            row = [math.nan] * len(SCORES) if scores is None else [scores[n] for n in SCORES]
+            row = [scores.get(name, math.nan) for name in SCORES]
             self._scores.setdefault(key, array('d')).extend(row)
         for align, sums in ranges.items():
             self._ranges[align] = self._ranges.get(align, 0.0) + sums
@@ -148,9 +159,9 @@ class DatasetScores:
                     scores = dict(zip(SCORES, table[number].tolist(), strict=True))
                     yield ImageScore(image, method, align, scores)
 
-    def means(self) -> dict[str, dict[str, dict[str, float]]]:
+    def means(self) -> Means:
         """Return the mean scores by method and alignment."""
-        means: dict[str, dict[str, dict[str, float]]] = {}
+        means: Means = {}
         for method, align in self._scores:
             table = self._table((method, align))
             table = table[~np.isnan(table[:, 0])]

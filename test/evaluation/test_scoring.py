@@ -6,12 +6,12 @@ import csv
 import json
 import tracemalloc
 
-from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.errors import DatasetError, ShapeError
 from mono_depth_ros.evaluation.baselines import row_priors
 from mono_depth_ros.evaluation.methods import BASELINES, NETWORK
 from mono_depth_ros.evaluation.report import check_writable, to_csv, to_json, write_text
 from mono_depth_ros.evaluation.scoring import DatasetScores, range_edges
-from mono_depth_ros.metrics import ALIGNMENTS, Protocol
+from mono_depth_ros.metrics import ALIGNMENTS, labelled_mask, Protocol
 import numpy as np
 import pytest
 
@@ -99,6 +99,30 @@ def test_a_method_without_a_score_on_an_image_is_left_out_there():
 
     assert rows == [('a', 'network'), ('a', 'constant'), *(('b', m) for m in scores.means())]
     assert scores.means()['gap']['none']['images'] == 1
+
+
+def test_the_pixels_that_count_are_found_once_for_all_methods_and_alignments(monkeypatch):
+    found = []
+
+    def mask(true, protocol):
+        found.append(protocol)
+        return labelled_mask(true, protocol)
+
+    monkeypatch.setattr('mono_depth_ros.evaluation.scoring.labelled_mask', mask)
+    monkeypatch.setattr('mono_depth_ros.metrics.labelled_mask', mask)
+    protocols = [Protocol(align) for align in ALIGNMENTS]
+    scores = DatasetScores('rooms', protocols, {'prior': np.array([4.0, 1.0])})
+
+    scores.add('a', np.full((2, 2), 2.0), np.full((2, 2), 3.0))
+
+    assert len(found) == 1
+
+
+def test_maps_of_different_sizes_are_refused():
+    scores = DatasetScores('rooms', [Protocol()], {})
+
+    with pytest.raises(ShapeError, match=r'prediction \(2, 2\) and ground truth \(2, 3\)'):
+        scores.add('a', np.ones((2, 2)), np.ones((2, 3)))
 
 
 def test_an_image_costs_little_memory():
