@@ -71,7 +71,7 @@ def pretrain(
     with --render-only first, then
     `torchrun --nproc-per-node N -m mono_depth_ros.cli.main pretrain --output RUN`.
     """
-    from mono_depth_ros.source.pool import SamplePool
+    from mono_depth_ros.source.pool import check_rendered, SamplePool
     from mono_depth_ros.training.config import PretrainConfig, read_pretrain_config
     from mono_depth_ros.training.distributed import choose_device
     from mono_depth_ros.training.pretrain import open_run
@@ -88,6 +88,8 @@ def pretrain(
     main = os.environ.get('RANK', '0') == '0'
     check_domains(settings, pool, recorded)
     if render:
+        for domain in settings.rendered:
+            check_rendered(pool, domain, sizes=settings.render_sizes, seed=settings.seed)
         # That takes hours: what is wrong is said before.
         open_run(settings, SamplePool(pool, ()), output)
         make_folder(pool)

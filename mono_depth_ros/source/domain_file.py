@@ -64,8 +64,8 @@ def check_domain(
         if known.get(name, wanted) != wanted:
             raise DatasetError(
                 f'{root} has {domain} with {name} {known[name]}, now it is {wanted}: go back to '
-                f'what it was made with, take another pool, or delete {domain}-* and '
-                f'{domain}.json there'
+                'what it was made with, train on it as it is with --no-render, take another pool, '
+                f'or delete {domain}-* and {domain}.json there'
             )
 
 

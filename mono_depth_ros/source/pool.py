@@ -18,7 +18,9 @@ import re
 import shutil
 from typing import Any
 
+from mono_depth_ros import __version__
 from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.source.domain_file import check_domain, describe_domain
 import numpy as np
 from numpy.typing import NDArray
 
@@ -333,6 +335,27 @@ def missing_shards(
     return [number for number in numbers if not shard_path(root, domain, number).exists()]
 
 
+def check_rendered(
+    root: Path, domain: str, *, sizes: Sequence[tuple[int, int]], seed: int
+) -> None:
+    """
+    Check that the shards of a domain, if there are any, are those that `fill_pool` would render.
+
+    Those of a pool without DOMAIN.json, of an earlier version, are taken as they are.
+
+    Raises
+    ------
+    DatasetError
+        If they are of other sizes, another seed or another version of the package.
+
+    """
+    check_domain(root, domain, _rendered_as(sizes, seed))
+
+
+def _rendered_as(sizes: Sequence[tuple[int, int]], seed: int) -> dict[str, object]:
+    return {'sizes': list(sizes), 'seed': seed, 'version': __version__}
+
+
 def fill_pool(
     root: Path,
     domain: str,
@@ -349,6 +372,7 @@ def fill_pool(
 
     Shards that exist are kept, so a killed run continues where it was. Shard k has the size
     ``sizes[k % len(sizes)]`` and a seed of its own: the pool does not depend on interruptions.
+    ``DOMAIN.json`` beside the shards says what they were rendered with.
 
     Returns
     -------
@@ -358,10 +382,12 @@ def fill_pool(
     Raises
     ------
     DatasetError
-        If the pool cannot be written; its folder is made before anything is rendered.
+        If the pool cannot be written, or has shards that were rendered with something else; its
+        folder is made before anything is rendered.
 
     """
     make_pool(root)
+    describe_domain(root, domain, _rendered_as(sizes, seed))
     rendered = 0
     for number in range(-(-samples // shard_samples) + 1):  # and the held-out one
         path = shard_path(root, domain, number)

@@ -100,7 +100,8 @@ def test_scenes_are_rendered_trained_on_and_exported(run, tmp_path, settings, sm
 
     assert run(*command, '--render-only')[0] == 0
     assert names(output) == ['pool']
-    assert names(output / 'pool') == [f'indoor-{number:06d}' for number in range(3)]
+    shards = [f'indoor-{number:06d}' for number in range(3)]
+    assert names(output / 'pool') == [*shards, 'indoor.json']
 
     status, said, _ = run(*command)
 
@@ -122,6 +123,20 @@ def test_what_is_rendered_is_not_rendered_again(run, tmp_path, pool, settings, n
 
     assert (status, errors) == (0, '')
     assert not (tmp_path / 'run').exists()
+
+
+def test_scenes_of_another_seed_are_taken_only_as_they_are(
+    run, tmp_path, pool, settings, no_rendering
+):
+    (pool / 'indoor.json').write_text('{"seed": 5}')
+    command = ('pretrain', '--output', tmp_path / 'run', '--config', settings(), '--pool', pool)
+
+    refused, _, errors = run(*command)
+
+    assert refused == 1
+    assert 'has indoor with seed 5, now it is 0: go back' in errors
+    assert not (tmp_path / 'run').exists()
+    assert run(*command, '--no-render')[0] == 0
 
 
 def test_it_trains_on_what_is_there_if_told_not_to_render(

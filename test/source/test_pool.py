@@ -8,7 +8,14 @@ import shutil
 
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.source import pool as module
-from mono_depth_ros.source.pool import fill_pool, read_shard, SamplePool, shard_seed, write_shard
+from mono_depth_ros.source.pool import (
+    check_rendered,
+    fill_pool,
+    read_shard,
+    SamplePool,
+    shard_seed,
+    write_shard,
+)
 import numpy as np
 import pytest
 
@@ -124,6 +131,44 @@ def test_filling_again_renders_only_what_is_missing(tmp_path, renderer):
     assert fill_pool(tmp_path, 'indoor', **settings) == 1
     assert renderer[0] in whole
     assert len(SamplePool(tmp_path, ('indoor',))) == 8
+
+
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [
+        ({'seed': 1}, 'seed 0, now it is 1'),
+        ({'sizes': [(8, 32)]}, r'sizes \[\[8, 12\]\], now it is \[\[8, 32\]\]'),
+    ],
+)
+def test_shards_that_were_rendered_with_something_else_get_no_company(
+    tmp_path, renderer, changes, reason
+):
+    settings = {'samples': 8, 'sizes': [(8, 12)], 'shard_samples': 4}
+    fill_pool(tmp_path, 'indoor', **settings)
+    renderer.clear()
+
+    with pytest.raises(DatasetError, match=f'has indoor with {reason}: go back'):
+        fill_pool(tmp_path, 'indoor', **{**settings, 'samples': 16, **changes})
+    assert not renderer
+    assert fill_pool(tmp_path, 'indoor', **{**settings, 'samples': 16}) == 2
+
+
+def test_shards_of_another_version_of_the_package_are_told(tmp_path, renderer, monkeypatch):
+    fill_pool(tmp_path, 'indoor', samples=4, sizes=[(8, 12)], shard_samples=4)
+    monkeypatch.setattr(module, '__version__', '99.0')
+
+    with pytest.raises(DatasetError, match=r'version .*, now it is 99\.0'):
+        check_rendered(tmp_path, 'indoor', sizes=[(8, 12)], seed=0)
+
+
+def test_shards_of_which_nobody_knows_how_they_were_rendered_are_kept(tmp_path, renderer):
+    write_shard(tmp_path / 'indoor-000001', shard(1, count=4))
+
+    check_rendered(tmp_path, 'indoor', sizes=[(8, 32)], seed=7)
+    fill_pool(tmp_path, 'indoor', samples=4, sizes=[(8, 12)], seed=7, shard_samples=4)
+
+    assert SamplePool(tmp_path, ('indoor',))[0].focal == 10.0
+    assert not (tmp_path / 'indoor.json').exists()
 
 
 def test_shards_take_the_sizes_in_turn(tmp_path, renderer):
