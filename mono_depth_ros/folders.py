@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+import json
+import math
 from pathlib import Path
 import re
 
 import cv2
 from mono_depth_ros.camera import camera_from_json, camera_to_json, PinholeCamera
-from mono_depth_ros.errors import DatasetError, ImageError
+from mono_depth_ros.errors import CameraError, DatasetError, ImageError
 from mono_depth_ros.frames import Frame, FrameSource, IMAGE_SUFFIXES, stamp_of
 from mono_depth_ros.image_encoding import compressed_to_rgb
 from mono_depth_ros.postprocessing import depth_to_millimetres
@@ -62,6 +64,7 @@ class FolderFrames(FrameSource):
         description = folder / 'camera.json'
         if description.is_file() or (is_rgbd and (folder / 'depth').is_dir()):
             self.camera, self.depth_scale = camera_from_json(description)
+            self.max_depth = cap_from_json(description)
 
     def _loaders(self) -> Iterator[Callable[[], Frame]]:
         for index, path in enumerate(self.files):
@@ -85,6 +88,32 @@ class FolderFrames(FrameSource):
             read_depth(depth, self.depth_scale, (height, width)) if depth.is_file() else None,
             read_pose(pose) if pose.is_file() else None,
         )
+
+
+def cap_from_json(path: Path) -> float:
+    """
+    Read ``max_depth`` of a ``camera.json``: how far depth counts when networks are scored [m].
+
+    Returns
+    -------
+    float
+        0 if it does not say.
+
+    Raises
+    ------
+    CameraError
+        If the file cannot be read, or it is not a depth.
+
+    """
+    try:
+        cap = float(json.loads(path.read_text()).get('max_depth', 0.0))
+    except OSError as error:
+        raise CameraError(f'cannot read {path}: {error.strerror}') from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CameraError(f'{path} has no usable max_depth: {error}') from error
+    if not 0 <= cap < math.inf:
+        raise CameraError(f'{path}: max_depth must be metres, or 0 for none, got {cap}')
+    return cap
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import zlib
 
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
-from mono_depth_ros.errors import DatasetError
+from mono_depth_ros.errors import CameraError, DatasetError
 from mono_depth_ros.frames import open_frames
 import numpy as np
 import pytest
@@ -67,3 +67,20 @@ def test_depth_that_the_decoder_refuses_is_an_error_of_its_frame(rgbd):
     assert [frame.name for frame in source] == ['1']
     with pytest.raises(DatasetError, match=r'depth image 0\.png cannot be decoded: '):
         list(open_frames(rgbd, strict=True))
+
+
+@pytest.mark.parametrize('cap', ['-1', 'NaN', '1e999', '"far"', '[3]'])
+def test_a_cap_that_is_no_depth_is_refused(rgbd, cap):
+    text = (rgbd / 'camera.json').read_text().rstrip().removesuffix('}')
+    (rgbd / 'camera.json').write_text(f'{text}, "max_depth": {cap}}}')
+
+    with pytest.raises(CameraError, match=r'camera\.json.* max_depth'):
+        open_frames(rgbd)
+
+
+def test_the_cap_of_camera_json_is_that_of_the_frames(rgbd):
+    assert open_frames(rgbd).max_depth == 0.0
+    text = (rgbd / 'camera.json').read_text().rstrip().removesuffix('}')
+    (rgbd / 'camera.json').write_text(f'{text}, "max_depth": 25}}')
+
+    assert open_frames(rgbd).max_depth == 25.0

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mono_depth_ros.evaluation.gallery import Gallery
     from mono_depth_ros.evaluation.scoring import DatasetScores
     from mono_depth_ros.frames import Frame, FrameSource
-    from mono_depth_ros.metrics import Protocol
     from mono_depth_ros.pipeline import DepthEstimator
     from numpy import float32, float64
     from numpy.typing import NDArray
@@ -65,7 +64,7 @@ def evaluate(
         float,
         typer.Option(
             help='Farthest true depth that counts, and limit of predictions [m]; 0 takes that of '
-            'the dataset: 10 indoors, 80 outdoors.'
+            'the dataset or of camera.json, or guesses: 10 indoors, 80 outdoors.'
         ),
     ] = 0.0,
     crop: Annotated[
@@ -267,7 +266,6 @@ class Job:
 
     def _try(self, frame: Frame, min_depth: float, max_depth: float) -> None:
         """Score one image, or refuse it."""
-        from mono_depth_ros.evaluation.scoring import DatasetScores
         import numpy as np
 
         if frame.depth is None:
@@ -277,20 +275,22 @@ class Job:
             self._refuse(frame.name, 'its depth image is empty')
         else:
             if self.scores is None:
-                protocols = self._protocols(frame.depth, min_depth, max_depth)
-                self.scores = DatasetScores(self.source.name, protocols, self.priors, partial=True)
+                self.scores = self._start(frame.depth, min_depth, max_depth)
             self._score(frame, frame.depth, self.scores)
 
-    def _protocols(
-        self, depth: NDArray[float32], min_depth: float, max_depth: float
-    ) -> list[Protocol]:
+    def _start(self, depth: NDArray[float32], min_depth: float, max_depth: float) -> DatasetScores:
+        """Choose the range and crop; ``depth`` is that of the first image."""
+        from mono_depth_ros.evaluation.cap import guess_cap
+        from mono_depth_ros.evaluation.scoring import DatasetScores
         from mono_depth_ros.metrics import Protocol
-        import numpy as np
 
-        indoors = float(depth[np.isfinite(depth)].max()) <= 10.0
-        max_depth = max_depth or self.source.max_depth or (10.0 if indoors else 80.0)
+        known = max_depth or self.source.max_depth
+        max_depth = known or guess_cap(self.source, depth)
         crop = self.crop if self.crop != 'auto' else self.source.crop
-        return [Protocol(align, min_depth, max_depth, crop) for align in self.aligns]
+        protocols = [Protocol(align, min_depth, max_depth, crop) for align in self.aligns]
+        return DatasetScores(
+            self.source.name, protocols, self.priors, partial=True, guessed_cap=not known
+        )
 
     def _score(self, frame: Frame, true: NDArray[float32], scores: DatasetScores) -> None:
         from mono_depth_ros.postprocessing import resize_depth

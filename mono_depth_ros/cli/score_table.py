@@ -74,6 +74,12 @@ def _print_dataset(console: Console, scores: DatasetScores, means: Means) -> Non
         f'({own["scale_spread"]:.3f} of its logarithm).',
         highlight=False,
     )
+    if scores.guessed_cap:
+        console.print(
+            f'  {protocol.max_depth:g} m is a guess from a few images: --max-depth, or max_depth '
+            'in camera.json, says it.',
+            highlight=False,
+        )
     for align, ranges in scores.ranges().items():
         told = '   '.join(_range(row) for row in ranges if row['pixels'])
         console.print(f'  {align}, abs_rel / delta1 by range: {told}', highlight=False)

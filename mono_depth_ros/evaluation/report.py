@@ -37,6 +37,7 @@ def _dataset(scores: DatasetScores) -> dict[str, Any]:
         'skipped': scores.skipped,
         'min_depth': protocol.min_depth,
         'max_depth': protocol.max_depth,
+        'max_depth_guessed': scores.guessed_cap,
         'crop': protocol.crop,
         'scores': scores.means(),
         'ranges': scores.ranges(),

@@ -65,6 +65,8 @@ class DatasetScores:
         Images whose files could not be read.
     partial : bool
         Scoring was stopped before the last image.
+    guessed_cap : bool
+        Nobody said how far depth counts.
 
     """
 
@@ -75,6 +77,7 @@ class DatasetScores:
     skipped: dict[str, str] = field(default_factory=dict)
     unread: int = 0
     partial: bool = False
+    guessed_cap: bool = False
     # By method and alignment, a row of SCORES for each image, NaN where it has none: datasets have
     # tens of thousands of images.
     _scores: dict[tuple[str, str], array[float]] = field(default_factory=dict)

@@ -231,6 +231,44 @@ def test_true_depth_beyond_ten_metres_raises_the_cap_unless_one_is_given(make, s
     assert of(capped)['abs_rel'] == pytest.approx(1 - 12 / 13.5, abs=0.02)
 
 
+def test_single_pixels_and_the_first_image_alone_do_not_set_the_cap(make, scores):
+    rooms, street = make('rooms'), make('street', (1.0, 10.0, 10.0))
+    depth = cv2.imread(str(rooms / 'depth' / '0.png'), cv2.IMREAD_UNCHANGED)
+    depth[0, :20] = 65535  # of 2 x 12288
+    cv2.imwrite(str(rooms / 'depth' / '0.png'), depth)
+
+    report, said = scores(rooms, street)
+
+    datasets = report['datasets']
+    assert [dataset['max_depth'] for dataset in datasets] == [10.0, 80.0]
+    assert all(dataset['max_depth_guessed'] for dataset in datasets)
+    assert '80 m is a guess from a few images' in said
+
+
+def test_the_cap_of_camera_json_is_taken(make, scores):
+    folder = make('rooms')
+    camera = json.loads((folder / 'camera.json').read_text())
+    (folder / 'camera.json').write_text(json.dumps({**camera, 'max_depth': 5}))
+
+    report, said = scores(folder)
+
+    (dataset,) = report['datasets']
+    assert (dataset['max_depth'], dataset['max_depth_guessed']) == (5.0, False)
+    assert 'guess' not in said
+    assert scores(folder, '--max-depth', 4)[0]['datasets'][0]['max_depth'] == 4.0
+
+
+def test_an_image_that_cannot_be_read_is_told_once_though_the_cap_is_guessed(
+    make, run, red_network
+):
+    folder = make('rooms', (1.0, 1.0, 1.0))
+    (folder / 'rgb' / '1.png').write_bytes(b'no image')
+
+    status, _, errors = run('evaluate', folder, '--model', red_network)
+
+    assert (status, errors.count('skipped an image')) == (0, 1)
+
+
 def test_an_empty_depth_image_does_not_set_the_cap(make, scores):
     far = make('street', (10.0, 10.0))
     cv2.imwrite(str(far / 'depth' / '0.png'), np.zeros((96, 128), np.uint16))

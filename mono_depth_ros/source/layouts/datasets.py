@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from mono_depth_ros.errors import ConfigError, DatasetError
-from mono_depth_ros.frames import Frame, FrameSource, open_frames
+from mono_depth_ros.frames import Frame, FrameSource, open_frames, ProceduralFrames
 from mono_depth_ros.source.layouts.diml import open_diml
 from mono_depth_ros.source.layouts.kitti import open_kitti, open_kitti_lidar
 from mono_depth_ros.source.layouts.nyu import open_nyu
@@ -52,7 +52,10 @@ def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
                 f'{path} is not an RGB-D folder, for it has no camera.json; if it is a public '
                 f'dataset, say which: {names}'
             )
-        return open_frames(text, strict=strict)
+        source = open_frames(text, strict=strict)
+        if isinstance(source, ProceduralFrames):
+            source.max_depth = 10.0 if source.kind == 'indoor' else 80.0
+        return source
     folder, _, split = rest.partition(':')
     if not folder:
         raise DatasetError(

@@ -274,6 +274,14 @@ def test_an_empty_folder_says_what_was_expected(layout, tmp_path):
         open_dataset(f'{layout}:{tmp_path}')
 
 
+@pytest.mark.parametrize(
+    ('text', 'cap'),
+    [('procedural', 10.0), ('procedural:street:7', 80.0), ('procedural:mixed', 80.0)],
+)
+def test_procedural_scenes_have_a_cap(text, cap):
+    assert open_dataset(text).max_depth == cap
+
+
 def test_nothing_at_a_path_is_said(tmp_path):
     with pytest.raises(DatasetError, match='there is nothing at'):
         open_dataset(f'nyu:{tmp_path}/no')
