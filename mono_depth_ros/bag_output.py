@@ -57,9 +57,7 @@ def new_bag(path: Path, storage: str = 'mcap') -> Iterator[Any]:
     try:
         from rosbags.rosbag2 import StoragePlugin, Writer
     except ImportError as error:
-        raise DatasetError(
-            f"writing {path} needs rosbags: pip install 'mono_depth_ros[bag]'"
-        ) from error
+        raise DatasetError(f'writing {path} needs rosbags: pip install rosbags') from error
     if path.exists():
         raise DatasetError(f'{path} exists already: choose another output')
     plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3

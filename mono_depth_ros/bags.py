@@ -38,9 +38,7 @@ def open_bag(path: Path) -> Any:
         from rosbags.highlevel import AnyReader
         from rosbags.typesys import get_typestore, Stores
     except ImportError as error:
-        raise DatasetError(
-            f"reading {path} needs rosbags: pip install 'mono_depth_ros[bag]'"
-        ) from error
+        raise DatasetError(f'reading {path} needs rosbags: pip install rosbags') from error
     if path.suffix == '.db3' and (path.parent / 'metadata.yaml').is_file():
         path = path.parent
     try:

@@ -135,8 +135,8 @@ class ProceduralFrames(FrameSource):
             import torch
         except ImportError as error:
             raise DatasetError(
-                f'procedural scenes need torch ({error}): pip install '
-                "'mono_depth_ros[torch]', or give a folder, video or bag"
+                f'procedural scenes need torch ({error}): `pip install torch safetensors`, or '
+                'give a folder, video or bag'
             ) from error
         threads = torch.get_num_threads()
         # Images this small gain nothing from more, and lose much on a busy machine.

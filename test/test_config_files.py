@@ -71,6 +71,13 @@ def test_the_costmap_marks_no_far_value_and_clears_all_that_it_marks():
     assert layer['z_voxels'] <= 16
 
 
+def test_a_lifecycle_manager_waits_for_no_bond():
+    manager = read_yaml('nav2_costmap.yaml')['lifecycle_manager_depth']['ros__parameters']
+
+    assert manager['node_names'] == ['depth_node']
+    assert manager['bond_timeout'] == 0.0
+
+
 def test_rviz_shows_what_the_depth_node_publishes():
     displays = read_yaml('mono_depth.rviz')['Visualization Manager']['Displays']
     published = (ROOT / 'mono_depth_ros' / 'nodes' / 'outputs.py').read_text()

@@ -73,8 +73,8 @@ def demo(
     """
     if find_spec('rclpy') is None:
         raise MonoDepthError(
-            'the demo needs ROS 2: source a ROS 2 installation, or install its wheels with '
-            "pip install 'mono_depth_ros[ros]', or run `make demo`, which does that"
+            'the demo needs ROS 2: source a ROS 2 installation, or run `make demo`, which '
+            'installs its wheels'
         )
     make_folder(output)
     source = images or str(render_scene(output / 'scene'))
@@ -131,7 +131,7 @@ def why_not_adapt(model: str) -> str:
     if not resolve_model(model).path.with_name(WEIGHTS).is_file():
         return f'{model} was imported, only networks of this package can be adapted'
     if find_spec('torch') is None:
-        return "it needs torch: pip install 'mono_depth_ros[torch]'"
+        return 'it needs torch: pip install torch safetensors'
     return ''
 
 

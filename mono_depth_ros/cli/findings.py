@@ -126,7 +126,7 @@ def look_at_ros(environment: Mapping[str, str]) -> list[Finding]:
                 'ROS',
                 WARNING,
                 'none: the nodes cannot run, the other commands can',
-                "source /opt/ros/<distro>/setup.bash, or pip install 'mono_depth_ros[ros]'",
+                'source /opt/ros/<distro>/setup.bash, or `make venv`, which brings ROS as wheels',
             )
         ]
     findings = [Finding('ROS', OK, f'{distro} (sourced)' if distro else f'wheels, rclpy {wheel}')]

@@ -171,8 +171,7 @@ class PlanBuild:
             raise EngineError(f'the TensorRT builder crashed ({name}): {said}: {remedy}')
         if 'ModuleNotFoundError' in said or 'ImportError' in said:
             raise BackendUnavailableError(
-                f'the TensorRT builder does not start ({said}): pip install '
-                "'mono_depth_ros[tensorrt]'"
+                f'the TensorRT builder does not start ({said}): pip install tensorrt pycuda'
             )
         raise EngineError(f'the TensorRT builder ended with status {status}: {said}')
 

@@ -157,7 +157,7 @@ def quantise(
         from onnxruntime import quantization as ort
     except ImportError as error:
         raise BackendUnavailableError(
-            f"INT8 needs onnxruntime ({error}): pip install 'mono_depth_ros[onnxruntime]'"
+            f'INT8 needs onnxruntime ({error}): pip install onnxruntime'
         ) from error
     model = onnx.load(model_path)
     fix_input_size(model, size)

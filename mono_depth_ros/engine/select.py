@@ -50,19 +50,15 @@ class Backend:
         return getattr(module, self.engine)
 
 
-def _pip(extra: str) -> str:
-    return f"pip install 'mono_depth_ros[{extra}]'"
-
-
 # Gets what is missing; True says that it is there now, so that loading is tried once more.
 OnMissingPlan = Callable[[PlanMissingError], bool]
 
 # In the order of `auto`: the fastest on its hardware goes first.
 BACKENDS = (
-    Backend('tensorrt', 'TensorRTEngine', _pip('tensorrt')),
-    Backend('openvino', 'OpenVINOEngine', _pip('openvino')),
-    Backend('onnxruntime', 'OnnxRuntimeEngine', _pip('onnxruntime')),
-    Backend('torch', 'TorchEngine', _pip('torch')),
+    Backend('tensorrt', 'TensorRTEngine', 'pip install tensorrt pycuda'),
+    Backend('openvino', 'OpenVINOEngine', 'pip install openvino'),
+    Backend('onnxruntime', 'OnnxRuntimeEngine', 'pip install onnxruntime'),
+    Backend('torch', 'TorchEngine', 'pip install torch safetensors'),
 )
 
 
@@ -207,7 +203,7 @@ def _summary(model: CheckedModel, failures: list[EngineError | ModelError]) -> E
     tried = [error for error in failures if not isinstance(error, BackendUnavailableError)]
     if not tried:
         return BackendUnavailableError(
-            f'no backend is installed: {_pip("openvino")} gives the fastest one for a CPU'
+            'no backend is installed: `pip install openvino` gives the fastest one for a CPU'
         )
     said = '; '.join(str(error) for error in tried)
     kind = ModelError if all(isinstance(error, ModelError) for error in tried) else EngineError

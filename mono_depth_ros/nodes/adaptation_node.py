@@ -129,9 +129,7 @@ class AdaptationNode(ClosingNode):
         """Put everything together; raise MonoDepthError with what is missing."""
         settings, engine = self._settings, self._settings.engine
         if find_spec('torch') is None:
-            raise ModelError(
-                "adaptation needs torch: install it with pip install 'mono_depth_ros[torch]'"
-            )
+            raise ModelError('adaptation needs torch: pip install torch safetensors')
         shipped = resolve_model(engine.model)
         if not shipped.path.with_name(WEIGHTS).is_file():
             raise ModelError(

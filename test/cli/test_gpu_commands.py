@@ -217,7 +217,7 @@ def test_without_the_libraries_the_first_thing_to_do_is_told(run, network, tmp_p
 
     assert status == 1
     assert report['TensorRT']['state'] == 'problem'
-    assert "pip install 'mono_depth_ros[tensorrt]'" in report['TensorRT']['remedy']
+    assert 'pip install tensorrt pycuda' in report['TensorRT']['remedy']
     assert 'build fp16' not in report
 
 

@@ -64,9 +64,7 @@ def test_auto_goes_on_where_an_installed_backend_fails(write_tiny, monkeypatch, 
 def test_a_named_backend_that_is_missing_says_how_to_install_it(write_tiny, hide, backend):
     hide(backend)
 
-    with pytest.raises(
-        BackendUnavailableError, match=rf"pip install 'mono_depth_ros\[{backend}\]'"
-    ):
+    with pytest.raises(BackendUnavailableError, match=f'pip install {backend}'):
         load_engine(write_tiny(), backend)
 
 
@@ -87,7 +85,7 @@ def test_a_backend_whose_libraries_are_broken_says_why(write_tiny, monkeypatch):
 def test_without_any_backend_auto_names_one_to_install(write_tiny, hide):
     hide('tensorrt', 'openvino', 'onnxruntime', 'torch')
 
-    with pytest.raises(BackendUnavailableError, match='no backend is installed: pip install'):
+    with pytest.raises(BackendUnavailableError, match='no backend .* `pip install openvino`'):
         load_engine(write_tiny())
 
 
