@@ -9,9 +9,10 @@ flowing meanwhile: one background thread loads, the node swaps between two frame
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import threading
 
@@ -27,6 +28,30 @@ from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """
+    An estimator, and how it came to be that one.
+
+    Attributes
+    ----------
+    estimator : DepthEstimator
+        Ready to run; its engine is the caller's to close.
+    candidate : bool
+        The version that waits to be tried was to go first.
+    missing : PlanMissingError or None
+        The TensorRT plan that its engine stands in for.
+    passed_over : mapping
+        Versions that should have run instead, and why they could not.
+
+    """
+
+    estimator: DepthEstimator
+    candidate: bool
+    missing: PlanMissingError | None = None
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+
+
 class EngineLoader:
     """
     Makes estimators from the settings of a node, one at a time.
@@ -38,13 +63,8 @@ class EngineLoader:
 
     Attributes
     ----------
-    missing : PlanMissingError or None
-        The TensorRT plan that the engine loaded last stands in for.
-    passed_over : dict
-        Versions that should have run instead of the engine that `load` loaded last, and why
-        they could not.
     plans : PlanBuilder
-        Builds the plan.
+        Builds the plans that are missing.
 
     """
 
@@ -52,12 +72,9 @@ class EngineLoader:
         self.config = config
         self._fixed_size = parse_input_size(config.input_size)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='engine_loader')
-        self._running: Future[DepthEstimator] | None = None
+        self._running: Future[Loaded] | None = None
         self._closed = threading.Event()
-        self._candidate = False
         self._refused: dict[str, str] = {}
-        self.missing: PlanMissingError | None = None
-        self.passed_over: dict[str, str] = {}
         self.plans = PlanBuilder()
 
     @property
@@ -71,7 +88,7 @@ class EngineLoader:
 
     def load(
         self, image_size: tuple[int, int] | None = None, *, candidate: bool = False
-    ) -> DepthEstimator:
+    ) -> Loaded:
         """
         Load the network that is in use now, or the candidate, for images of (height, width).
 
@@ -83,26 +100,39 @@ class EngineLoader:
             With what is wrong with the model, the backend or the store.
 
         """
-        self.passed_over = {}
-        self._candidate = candidate
+        passed_over: dict[str, str] = {}
         while True:
-            model = resolve_model(self.config.model, self._store(), candidate=candidate)
+            store = self._store(passed_over)
+            model = resolve_model(self.config.model, store, candidate=candidate)
             try:
-                return self._load(model, image_size, self._remember_missing_plan)
+                loaded = self._load(model, image_size, candidate=candidate)
             except (EngineError, ModelError) as error:
                 if model.origin != 'store':
                     raise
-                self.passed_over[model.version] = str(error)
+                passed_over[model.version] = str(error)
+            else:
+                return replace(loaded, passed_over=passed_over)
 
     def _load(
         self,
         model: ResolvedModel,
         image_size: tuple[int, int] | None,
-        on_missing_plan: Callable[[PlanMissingError], bool],
-    ) -> DepthEstimator:
-        self.missing = None
+        *,
+        candidate: bool,
+        build: bool = False,
+    ) -> Loaded:
+        """Load one network; build its plan first, or say that it is missing."""
+        missing: list[PlanMissingError] = []
+
+        def on_missing_plan(error: PlanMissingError) -> bool:
+            if build:
+                self.plans.build(error)
+            else:
+                missing.append(error)
+            return build
+
         try:
-            return load_estimator(
+            estimator = load_estimator(
                 self.config,
                 self._store(),
                 image_size,
@@ -113,34 +143,22 @@ class EngineLoader:
             if model.origin == 'store':
                 self._condemn(model.version, f'it was refused: {error}')
             raise
+        return Loaded(estimator, candidate, missing[-1] if missing else None)
 
-    def _store(self) -> StoreReader:
+    def _store(self, passed_over: Mapping[str, str] | None = None) -> StoreReader:
         # A copy: what is refused may change while another thread reads it.
-        return StoreReader(self._store_path, refused=self._refused | self.passed_over)
-
-    def _remember_missing_plan(self, missing: PlanMissingError) -> bool:
-        """Go on without the plan, which `build_missing_plan` may build later."""
-        self.missing = missing
-        return False
-
-    def _build_now(self, missing: PlanMissingError) -> bool:
-        """Build the plan and wait for it, so that it is there."""
-        self.plans.build(missing)
-        return True
-
-    def build_missing_plan(self, on_done: Callable[[str], None]) -> bool:
-        """Build what the engine loaded last stands in for; see `PlanBuilder.start`."""
-        return self.missing is not None and self.plans.start(self.missing, on_done)
+        return StoreReader(self._store_path, refused={**self._refused, **(passed_over or {})})
 
     def load_again(
         self,
+        before: Loaded,
         image_size: tuple[int, int] | None,
-        on_done: Callable[[Future[DepthEstimator]], None],
+        on_done: Callable[[Future[Loaded]], None],
         *,
         beside: bool,
     ) -> bool:
         """
-        Start loading what was loaded last, for images of another size or with a plan.
+        Start loading what was loaded before, for images of another size or with a plan.
 
         ``on_done`` is called in the background thread with the outcome. ``beside`` says that
         images are answered meanwhile, and come first.
@@ -152,15 +170,15 @@ class EngineLoader:
 
         """
 
-        def load() -> DepthEstimator:
-            return self.load(image_size, candidate=self._candidate)
+        def load() -> Loaded:
+            return self.load(image_size, candidate=before.candidate)
 
         return self._start(load, on_done, beside=beside)
 
     def reload(
         self,
         image_size: tuple[int, int] | None,
-        on_done: Callable[[Future[DepthEstimator]], None],
+        on_done: Callable[[Future[Loaded]], None],
         *,
         build: bool,
     ) -> bool:
@@ -172,32 +190,29 @@ class EngineLoader:
         it from being loaded (no memory, no plan) may be over the next time. ``build`` builds a
         missing TensorRT plan first, instead of taking another backend. Otherwise as `load_again`.
         """
-        on_missing_plan = self._build_now if build else self._remember_missing_plan
 
-        def load() -> DepthEstimator:
-            self.passed_over = {}
+        def load() -> Loaded:
             store = self._store()
             damaged = store.damaged_candidate()
             if damaged:
                 self._condemn(store.waiting_name() or '', damaged)
                 raise StoreError(damaged)
-            self._candidate = True
             model = resolve_model(self.config.model, store, candidate=True)
-            return self._load(model, image_size, on_missing_plan)
+            return self._load(model, image_size, candidate=True, build=build)
 
         return self._start(load, on_done, beside=True)
 
     def _start(
         self,
-        load: Callable[[], DepthEstimator],
-        on_done: Callable[[Future[DepthEstimator]], None],
+        load: Callable[[], Loaded],
+        on_done: Callable[[Future[Loaded]], None],
         *,
         beside: bool,
     ) -> bool:
         if self.busy:
             return False
 
-        def run() -> DepthEstimator:
+        def run() -> Loaded:
             with beside_images(self._closed) if beside else nullcontext():
                 return load()
 
@@ -250,7 +265,7 @@ class EngineLoader:
         self._thread.shutdown(wait=False)
 
 
-def _close_result(future: Future[DepthEstimator]) -> None:
+def _close_result(future: Future[Loaded]) -> None:
     """Close an engine nobody waits for any more."""
     if not future.cancelled() and future.exception() is None:
-        future.result().engine.close()
+        future.result().estimator.engine.close()

@@ -14,7 +14,7 @@ from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine.base import Engine
 from mono_depth_ros.errors import EngineError, ImageError, MonoDepthError
 from mono_depth_ros.health import accepted_shift, HealthWatch, look_at
-from mono_depth_ros.nodes.engine_loader import EngineLoader
+from mono_depth_ros.nodes.engine_loader import EngineLoader, Loaded
 from mono_depth_ros.nodes.hand_over import BUSY
 from mono_depth_ros.nodes.qos import LATCHED
 from mono_depth_ros.pipeline import DepthEstimator
@@ -47,8 +47,6 @@ class EngineSlot:
 
     Attributes
     ----------
-    estimator : DepthEstimator
-        The one in use.
     taken_back : str
         Which version failed here last, and why; empty if none did.
 
@@ -70,13 +68,13 @@ class EngineSlot:
         self._logger = node.get_logger()
         self._loader = EngineLoader(config)
         self._refused_size: tuple[int, int] | None = None
-        self._trusted: DepthEstimator | None = None
+        self._trusted: Loaded | None = None
         self._watch: HealthWatch | None = None
         self._took = 0.0
         self._closed = False
         self.taken_back = ''
         try:
-            self.estimator = self._loader.load()
+            self._loaded = self._loader.load()
         except BaseException:
             self._loader.close()
             raise
@@ -88,9 +86,12 @@ class EngineSlot:
             # Its own group: loading takes seconds and images must keep flowing meanwhile.
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
-        self._tell_passed_over()
-        self._tell()
-        self._build_missing_plan()
+        self._tell_loaded()
+
+    @property
+    def estimator(self) -> DepthEstimator:
+        """The one in use."""
+        return self._loaded.estimator
 
     # Images.
 
@@ -107,7 +108,8 @@ class EngineSlot:
         size = rgb.shape[:2]
         if not (self._loader.size_fits(self.estimator, size) or size == self._refused_size):
             # Every image waits for this engine: there is none to give way to.
-            self._loader.load_again(size, partial(self._swap_soon, size, None), beside=False)
+            on_done = partial(self._swap_soon, size, None)
+            self._loader.load_again(self._loaded, size, on_done, beside=False)
             raise ImageError(f'loading the engine for images of {size[1]}x{size[0]} px')
         started = time.perf_counter()
         try:
@@ -137,7 +139,7 @@ class EngineSlot:
         watch, started = self._watch, time.perf_counter()
         if watch.due(started, failed=depth is None):
             try:
-                before = look_at(self._trusted.infer(rgb, camera))
+                before = look_at(self._trusted.estimator.infer(rgb, camera))
             except MonoDepthError:
                 before = None
             took = time.perf_counter() - started
@@ -166,9 +168,7 @@ class EngineSlot:
             return
         error = loaded.exception()
         if error is None:
-            self._tell_passed_over()
             self._use(loaded.result())
-            self._build_missing_plan()
         else:
             self._refused_size = size
             self._logger.error(f'the engine in use stays: {error}')
@@ -176,31 +176,32 @@ class EngineSlot:
             answer.set_result(error)
             self._node.executor.wake()
 
-    def _use(self, estimator: DepthEstimator) -> None:
-        """Make this the estimator in use; keep the one before as long as this one is watched."""
-        previous, self.estimator = self.estimator, estimator
+    def _use(self, loaded: Loaded) -> None:
+        """Make this the one in use; keep the one before as long as this one is watched."""
+        previous, self._loaded = self._loaded, loaded
         self._refused_size = None
         if self._trusted is not None:
             # What has not proved itself is no way back.
-            self._loader.dispose(previous)
+            self._loader.dispose(previous.estimator)
             previous = self._trusted
         self._trusted = previous
-        if self._watch_s > 0 and is_new(estimator, previous):
-            self._watch = HealthWatch(self._watch_s, accepted_shift(estimator.model.made))
+        if self._watch_s > 0 and is_new(loaded.estimator, previous.estimator):
+            made = loaded.estimator.model.made
+            self._watch = HealthWatch(self._watch_s, accepted_shift(made))
         else:
             self._trust()
-        self._tell()
+        self._tell_loaded()
 
     def _trust(self) -> None:
         """End the watch; the network before is not needed any more."""
         self._watch = None
         if self._trusted is not None:
-            self._loader.dispose(self._trusted)
+            self._loader.dispose(self._trusted.estimator)
             self._trusted = None
 
     def _take_back(self, reason: str) -> None:
         """Go back to the network before, at once, and never load this one again."""
-        failed, self.estimator = self.estimator, self._trusted
+        failed, self._loaded = self.estimator, self._trusted
         self._watch = self._trusted = None
         self._loader.dispose(failed)
         # What it was loaded for: another attempt for this size would end here again.
@@ -219,11 +220,13 @@ class EngineSlot:
         if problem:
             self._logger.warning(f'only this node knows that, until it ends: {problem}')
 
-    def _tell_passed_over(self) -> None:
-        """Say which versions should run, and cannot."""
-        for version, reason in self._loader.passed_over.items():
+    def _tell_loaded(self) -> None:
+        """Say which engine is in use, which should be, and build the plan it stands in for."""
+        for version, reason in self._loaded.passed_over.items():
             self.taken_back = f'{version}: {reason}'
             self._logger.error(f'version {version} cannot run, the one before it does: {reason}')
+        self._tell()
+        self._build_missing_plan()
 
     def _tell(self) -> None:
         """Say which engine is in use, in the log and on the topic."""
@@ -234,10 +237,12 @@ class EngineSlot:
 
     def _build_missing_plan(self) -> None:
         """Build the TensorRT plan that the engine in use stands in for."""
-        missing = self._loader.missing
-        if self._loader.build_missing_plan(self._plan_soon):
+        missing, plans = self._loaded.missing, self._loader.plans
+        if missing is None:
+            return
+        if plans.start(missing, self._plan_soon):
             self._logger.info(f'{missing}. Building it now, images are answered meanwhile')
-        elif missing is not None and not self._loader.plans.progress:
+        elif not plans.progress:
             self._logger.warning(str(missing))
 
     def _plan_soon(self, problem: str) -> None:
@@ -253,7 +258,7 @@ class EngineSlot:
             self._logger.warning(f'the engine in use stays: {problem}')
         else:
             on_done = partial(self._swap_soon, None, None)
-            self._loader.load_again(self._image_size(), on_done, beside=True)
+            self._loader.load_again(self._loaded, self._image_size(), on_done, beside=True)
 
     # The service, and what diagnostics show.
 
@@ -290,7 +295,7 @@ class EngineSlot:
             return ''
         return (
             f'{self._watch.left_s:.0f} s to go, {self._watch.compared} images compared with '
-            f'{self._trusted.model.version}'
+            f'{self._trusted.estimator.model.version}'
         )
 
     def close(self) -> None:
@@ -298,9 +303,9 @@ class EngineSlot:
         self._closed = True
         self._node.destroy_service(self._service)
         self._node.destroy_publisher(self._version)
-        for estimator in (self.estimator, self._trusted):
-            if estimator is not None:
-                estimator.engine.close()
+        for loaded in (self._loaded, self._trusted):
+            if loaded is not None:
+                loaded.estimator.engine.close()
         self._watch = self._trusted = None
         self._loader.close()
 

@@ -118,25 +118,45 @@ def test_a_start_falls_back_to_what_runs(loader, store, add, fail, error, bad):
     second, third = store.promote(add(offset=2.0)), store.promote(add(offset=3.0))
     fail |= {second.name: error, third.name: error}
 
-    estimator = loader.load()
-    estimator.engine.close()
+    loaded = loader.load()
+    loaded.estimator.engine.close()
 
-    assert estimator.model.version == store.find(1).name
-    assert loader.passed_over == {third.name: str(error), second.name: str(error)}
+    assert loaded.estimator.model.version == store.find(1).name
+    assert loaded.passed_over == {third.name: str(error), second.name: str(error)}
     assert [store.find(number).bad for number in (1, 2, 3)] == ['', bad, bad]
 
 
 def test_the_next_reload_tries_again_what_only_lacked_memory(loader, store, add, fail):
     second = store.promote(add(offset=2.0))
     fail[second.name] = EngineError('out of memory')
-    loader.load().engine.close()
+    loader.load().estimator.engine.close()
     fail.clear()
 
-    estimator = reload(loader)
-    estimator.engine.close()
+    loaded = reload(loader)
+    loaded.estimator.engine.close()
 
-    assert estimator.model.version == second.name
-    assert loader.passed_over == {}
+    assert loaded.estimator.model.version == second.name
+    assert loaded.passed_over == {}
+
+
+def test_a_candidate_that_failed_is_not_loaded_for_images_of_another_size(
+    loader, store, add, fail
+):
+    candidate = add(offset=2.0)
+    before = loader.load()
+    before.estimator.engine.close()
+    fail[candidate.name] = EngineError('out of memory')
+    with pytest.raises(EngineError):
+        reload(loader)
+    fail.clear()
+
+    done = Future()
+    assert loader.load_again(before, (48, 128), done.set_result, beside=False)
+    loaded = done.result(60).result()
+    loaded.estimator.engine.close()
+
+    assert loaded.estimator.model.version == store.find(1).name
+    assert loaded.estimator.engine.input_size != before.estimator.engine.input_size
 
 
 def test_what_no_version_can_mend_ends_the_start(store, red_network):
@@ -159,10 +179,10 @@ def test_where_the_store_cannot_be_written_a_refusal_is_remembered(loader, store
 
     with pytest.raises(ModelError):
         reload(loader)
-    estimator = reload(loader)
-    estimator.engine.close()
+    loaded = reload(loader)
+    loaded.estimator.engine.close()
 
-    assert estimator.model.version == store.find(1).name
+    assert loaded.estimator.model.version == store.find(1).name
     assert store.find(candidate).bad == ''
 
 
