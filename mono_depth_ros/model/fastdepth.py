@@ -118,6 +118,19 @@ def ray_slopes(height: int, width: int, focal: float, like: Tensor, step: int = 
     return torch.stack([x, y])[None]
 
 
+def in_full_precision(module: nn.Module, x: Tensor, features: Tensor) -> Tensor:
+    """
+    Apply a module in the precision of its weights, though autocast made ``features`` half.
+
+    A few thousandths in the log depth are as many in metres, of the same sign all over the image.
+    """
+    kind = next(module.parameters()).dtype
+    if features.dtype == kind:
+        return module(x)  # type: ignore[no-any-return]
+    with torch.autocast(x.device.type, enabled=False):
+        return module(x.to(kind))  # type: ignore[no-any-return]
+
+
 class FastDepth(nn.Module):
     """
     Metric depth from one RGB image.
@@ -299,9 +312,9 @@ class FastDepth(nn.Module):
             if number == plan.position and self.position is not None:
                 height, width = rgb.shape[2:]
                 slopes = ray_slopes(
-                    height, width, focal or self.focal, x, step=plan.position_stride
+                    height, width, focal or self.focal, rgb, step=plan.position_stride
                 )
-                x = x + self.position(slopes)
+                x = x + in_full_precision(self.position, slopes, x)
             if number in plan.skips:
                 skips[number] = x
         return (x, *(skips[number] for number in plan.skips))
@@ -312,7 +325,8 @@ class FastDepth(nn.Module):
         stages = [nn.Sequential(*parts) for parts in zip(self.refine, self.decoder, strict=True)]
         for stage, lateral, skip in zip(stages[:-1], self.lateral, skips, strict=True):
             x = F.interpolate(stage(x), scale_factor=2.0, mode='nearest') + lateral(skip)
-        x = self.head(stages[-1](x))  # (B, 4, H / 2, W / 2)
+        x = stages[-1](x)
+        x = in_full_precision(self.head, x, x)  # (B, 4, H / 2, W / 2)
         return F.pixel_shuffle(x.float(), 2)[:, 0]
 
     def forward(self, rgb: Tensor, focal: float | None = None) -> tuple[Tensor, Tensor]:

@@ -98,6 +98,11 @@ def build_optimiser(network: FastDepth, config: PretrainConfig) -> torch.optim.O
     )
 
 
+def computes_in_half(device: torch.device) -> bool:
+    """Whether updates use float16: CPUs gain nothing by it."""
+    return device.type == 'cuda'
+
+
 class Trainer:
     """
     One training run: ``step`` makes an update, ``save`` and ``resume`` carry it over a kill.
@@ -136,6 +141,8 @@ class Trainer:
         self.module = self.workers.wrap(LossModule(self.network, config))
         self.optimiser = build_optimiser(self.network, config)
         self.average = WeightAverage(self.network, config.ema)
+        kind = self.workers.device.type
+        self.scaler = torch.amp.GradScaler(kind, enabled=computes_in_half(self.workers.device))
         self.done = 0
         self.skipped = 0
         self._skipped_in_a_row = 0
@@ -143,6 +150,9 @@ class Trainer:
     def step(self, batch: Batch) -> dict[str, float]:
         """
         Make one update, or skip and count it if its loss or gradient is not finite.
+
+        Gradients that are too great for float16 alone are skipped, too, but not counted: the next
+        loss is scaled less.
 
         Returns
         -------
@@ -162,22 +172,25 @@ class Trainer:
         self._set_modes()
         self.optimiser.zero_grad(set_to_none=True)
         statistics = self._buffers()
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == 'cuda'):
+        with torch.autocast(device.type, torch.float16, enabled=self.scaler.is_enabled()):
             loss = self.module(
                 batch.rgb.to(device, non_blocking=True),
                 batch.label.to(device, non_blocking=True),
                 batch.weight.to(device, non_blocking=True),
                 batch.focal,
             )
-        loss.backward()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.done += 1
-        if self.workers.all_true(bool(torch.isfinite(loss)) and bool(torch.isfinite(norm))):
-            self.optimiser.step()
+        sound = self.workers.all_true(bool(torch.isfinite(loss)))
+        if self.workers.all_true(sound and bool(torch.isfinite(norm))):
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
             self.average.update(self.network)
             self._skipped_in_a_row = 0
         else:
-            self._skip(statistics)
+            self._skip(statistics, overflowed=sound and self.scaler.get_scale() > 1)
         return {'loss': loss.item(), 'gradient': norm.item(), 'rate': rate}
 
     def _set_modes(self) -> None:
@@ -193,10 +206,12 @@ class Trainer:
         """Copy the batch statistics, which the forward pass changes before the loss is known."""
         return [buffer.clone() for buffer in self.network.buffers()]
 
-    def _skip(self, statistics: list[Tensor]) -> None:
+    def _skip(self, statistics: list[Tensor], *, overflowed: bool) -> None:
         for buffer, before in zip(self.network.buffers(), statistics, strict=True):
             buffer.copy_(before)
-        self.skipped += 1
+        # A bad sample says nothing about the scale: many of them would bring it down to nothing.
+        self.scaler.update(None if overflowed else self.scaler.get_scale())
+        self.skipped += not overflowed
         self._skipped_in_a_row += 1
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
             raise ModelError(
@@ -214,6 +229,7 @@ class Trainer:
                 'network': self.network.state_dict(),
                 'average': self.average.state_dict(),
                 'optimiser': self.optimiser.state_dict(),
+                'scaler': self.scaler.state_dict(),
                 'done': self.done,
                 'skipped': self.skipped,
             },
@@ -247,6 +263,8 @@ class Trainer:
             self.network.load_state_dict(state['network'])
             self.average.load_state_dict(state['average'])
             self.optimiser.load_state_dict(state['optimiser'])
+            if state.get('scaler'):  # empty from a CPU, and missing before there was one
+                self.scaler.load_state_dict(state['scaler'])
             self.done, self.skipped = int(state['done']), int(state['skipped'])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(

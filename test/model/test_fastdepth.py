@@ -98,3 +98,25 @@ def test_the_architecture_rebuilds_the_same_network(network):
 
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     assert {name: value.shape for name, value in again.state_dict().items()} == shapes
+
+
+@pytest.mark.parametrize('encoder', ['mobilenet_v1', 'mobilenet_v2'])
+def test_the_head_and_the_coordinates_are_in_full_precision_under_autocast(encoder):
+    torch.manual_seed(0)
+    network = FastDepth(0.25, encoder=encoder).eval()
+    seen = []
+    for part in (network.position, network.head):
+        part.register_forward_hook(
+            lambda part, inputs, output: seen.append((inputs[0].dtype, output.dtype))
+        )
+    rgb = torch.rand(2, 3, 64, 96)
+
+    with torch.no_grad():
+        full, _ = network.log_depth(rgb)
+        with torch.autocast('cpu', torch.float16):
+            half, latent = network.log_depth(rgb)
+
+    assert latent.dtype == torch.float16
+    assert seen == [(torch.float32, torch.float32)] * 4
+    assert half.dtype == torch.float32
+    assert (half - full).mean().abs() < 1e-3

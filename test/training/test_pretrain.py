@@ -6,6 +6,7 @@ from collections import Counter
 import csv
 from dataclasses import replace
 import errno
+from functools import partial
 import os
 import signal
 import subprocess
@@ -111,6 +112,92 @@ def test_resuming_after_a_kill_equals_never_having_stopped(tmp_path, pool_root):
     whole, parts = weights_of(tmp_path / 'whole'), weights_of(tmp_path / 'parts')
     for name, value in whole.items():
         torch.testing.assert_close(torch.as_tensor(parts[name]), torch.as_tensor(value))
+
+
+@pytest.fixture
+def in_half(monkeypatch):
+    """Let a CPU compute in float16, as a GPU does."""
+    monkeypatch.setattr(module, 'computes_in_half', lambda device: True)
+
+
+def test_resuming_in_half_precision_equals_never_having_stopped(
+    tmp_path, pool_root, in_half, monkeypatch
+):
+    # It begins too great, and grows every second update.
+    scaler = partial(torch.amp.GradScaler, 'cpu', init_scale=2.0**18, growth_interval=2)
+    monkeypatch.setattr(torch.amp, 'GradScaler', lambda *arguments, **settings: scaler())
+
+    pretrain(CONFIG, pool_root, tmp_path / 'whole')
+    pretrain(CONFIG, pool_root, tmp_path / 'parts', progress=stop_after(5))
+    pretrain(CONFIG, pool_root, tmp_path / 'parts')
+
+    whole, parts = weights_of(tmp_path / 'whole'), weights_of(tmp_path / 'parts')
+    states = [load_training_state(tmp_path / n / 'training.pt') for n in ('whole', 'parts')]
+
+    assert states[0]['scaler'] == states[1]['scaler'] != scaler().state_dict()
+    assert (states[0]['skipped'], states[0]['average']['_updates'] > 3) == (0, True)
+    for name, value in whole.items():
+        assert torch.equal(torch.as_tensor(parts[name]), torch.as_tensor(value)), name
+
+
+def test_updates_in_half_precision_are_those_in_full_precision(pool_root, in_half, monkeypatch):
+    pool = SamplePool(pool_root, ('indoor',))
+    half = Trainer(CONFIG, pool)
+    monkeypatch.undo()
+    full = Trainer(CONFIG, pool)
+
+    values = [
+        [trainer.step(training_batch(pool, CONFIG, step)) for step in range(4)]
+        for trainer in (half, full)
+    ]
+
+    assert (half.scaler.is_enabled(), full.scaler.is_enabled()) == (True, False)
+    assert half.skipped == 0
+    for found, wanted in zip(*values, strict=True):
+        assert found['loss'] == pytest.approx(wanted['loss'], rel=0.02)
+        assert found['gradient'] == pytest.approx(wanted['gradient'], rel=0.1)
+
+
+def test_gradients_too_great_for_half_precision_are_no_bad_update(pool_root, in_half):
+    pool = SamplePool(pool_root, ('indoor',))
+    trainer = Trainer(CONFIG, pool)
+    trainer.scaler = torch.amp.GradScaler('cpu', init_scale=2.0**60)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+
+    trainer.step(training_batch(pool, CONFIG, 0))
+
+    assert (trainer.done, trainer.skipped, trainer.average.updates) == (1, 0, 0)
+    assert trainer.scaler.get_scale() == 2.0**59
+    for name, value in trainer.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_a_bad_sample_is_counted_and_leaves_the_scale(pool_root, in_half):
+    pool = SamplePool(pool_root, ('indoor',))
+    trainer = Trainer(CONFIG, pool)
+    bad = training_batch(pool, CONFIG, 0)
+    bad.rgb[0, 0, 0, 0] = torch.nan
+    scale = trainer.scaler.get_scale()
+
+    trainer.step(bad)
+    trainer.step(bad)
+
+    assert (trainer.done, trainer.skipped) == (2, 2)
+    assert trainer.scaler.get_scale() == scale
+
+
+def test_gradients_that_no_scale_makes_finite_end_a_run(pool_root, in_half, monkeypatch):
+    monkeypatch.setattr(module, 'MAX_SKIPPED_IN_A_ROW', 20)
+    pool = SamplePool(pool_root, ('indoor',))
+    trainer = Trainer(CONFIG, pool)
+    weight = trainer.network.head.weight
+    weight.register_hook(lambda gradient: gradient * torch.inf)
+
+    with pytest.raises(ModelError, match='lower learning_rate'):
+        for _ in range(20):
+            trainer.step(training_batch(pool, CONFIG, 0))
+    assert trainer.scaler.get_scale() == 1.0
+    assert trainer.skipped == 4
 
 
 def test_a_run_leaves_a_network_that_says_how_it_was_made(tmp_path, pool_root):
