@@ -133,8 +133,8 @@ def jitter_colours(
     rng : np.random.Generator
         Source of randomness.
     strength : float
-        Largest relative change of brightness and saturation; contrast grows by up to four times
-        as much, in its logarithm. 0 changes nothing.
+        Largest relative change of brightness and saturation; a tenth of the images turn grey.
+        Contrast changes by exp(-strength) to exp(4 strength). 0 changes nothing.
 
     Returns
     -------

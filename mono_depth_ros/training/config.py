@@ -204,7 +204,8 @@ class PretrainConfig(Config):
     )
     colour_strength: float = setting(
         0.25,
-        'Largest relative change of brightness, contrast and saturation',
+        'Largest relative change of brightness and saturation; contrast changes by exp(-x) to '
+        'exp(4 x), and a tenth of the samples turn grey; 0 changes no colours',
         minimum=0.0,
         maximum=1.0,
     )

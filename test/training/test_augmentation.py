@@ -4,6 +4,7 @@
 
 import math
 
+import cv2
 import pytest
 
 pytest.importorskip('torch')
@@ -111,6 +112,22 @@ def test_colours_change_and_stay_bytes():
     assert all(x.dtype == np.uint8 and x.shape == rgb.shape for x in changed)
     assert len({x.tobytes() for x in changed}) == 5
     assert jitter_colours(rgb, np.random.default_rng(0), strength=0.0) is rgb
+
+
+def test_a_tenth_turn_grey_and_contrast_changes_by_what_is_said(monkeypatch):
+    rgb = np.zeros((2, 2, 3), np.uint8)
+    rgb[0], rgb[1] = [124, 128, 128], [128, 128, 132]
+    monkeypatch.setattr(cv2, 'LUT', lambda x, curves: seen.append((x, curves)) or x)
+    seen = []
+
+    for seed in range(400):
+        jitter_colours(rgb, np.random.default_rng(seed), strength=0.25)
+
+    grey = [len(np.unique(x[0, 0])) == 1 for x, _ in seen]
+    assert 0.06 < np.mean(grey) < 0.14
+    # Brightness, gains and gamma have their part in the slope, too.
+    slopes = [np.diff(curves[0, 118:139].mean(1)).mean() for _, curves in seen]
+    assert min(slopes) > 0.78 * 0.5 and 2.0 < max(slopes) < 2.72 * 2.0
 
 
 def test_most_images_gain_contrast_as_photographs_have_more():

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of pre-training: the shipped file is valid, mistakes are named."""
 
+from dataclasses import fields
 import json
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def test_the_shipped_file_names_every_setting_and_is_valid():
     config = read_pretrain_config(SHIPPED)
 
     assert set(yaml.safe_load(SHIPPED.read_text())) == set(config.to_dict())
+
+
+def test_the_strength_of_colours_is_described_as_it_is():
+    comment = SHIPPED.read_text().split('colour_strength:')[0].rsplit('\n\n', 1)[-1]
+    (spec,) = (spec for spec in fields(PretrainConfig) if spec.name == 'colour_strength')
+
+    for text in (' '.join(comment.replace('#', '').split()), spec.metadata['description']):
+        assert 'change of brightness and saturation' in text
+        assert 'contrast' in text.lower() and 'exp(4 x)' in text and 'grey' in text
 
 
 def test_what_a_file_leaves_out_is_as_in_the_shipped_file(tmp_path):
