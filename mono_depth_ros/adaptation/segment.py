@@ -37,9 +37,10 @@ POINTS, MIN_SWEPT = 1000, 200
 NEARER, FARTHER = 0.6, 3.0
 # Share of the corners that the images themselves explain from which on poses are believed.
 EXPLAINED = 0.7
-# What poses and structure must share for metres: corners, and which share of the structure; their
-# ratios must be alike (median deviation of the logarithm), and like that of the paths.
-MIN_SHARED, MIN_SHARE, MAX_DEVIATION, MAX_PATH_RATIO = 30, 0.01, 0.1, 1.6
+# Corners that poses and structure must share for metres. The ratios of their depths must be alike
+# (median deviation of the logarithm), the more so the smaller a share of the structure they are,
+# and like that of the paths.
+MIN_SHARED, MAX_DEVIATION, DEVIATION_BY_SHARE, MAX_PATH_RATIO = 30, 0.25, 4.0, 1.6
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def _metres(structure: Structure, known: Structure | None) -> float:
         return 0.0
     names = (_name(structure.views), _name(known.views))
     _, own, its = np.intersect1d(*names, assume_unique=True, return_indices=True)
-    if len(own) < max(MIN_SHARED, MIN_SHARE * len(structure.depth)):
+    if len(own) < MIN_SHARED:
         return 0.0
     ratios = np.log(known.depth[its] / structure.depth[own])
     ratio = float(np.median(ratios))
@@ -206,7 +207,8 @@ def _metres(structure: Structure, known: Structure | None) -> float:
         _extent([known.world_from_camera[number] for number in both])
         / _extent([structure.world_from_camera[number] for number in both])
     )
-    agree = np.median(np.abs(ratios - ratio)) < MAX_DEVIATION
+    allowed = min(MAX_DEVIATION, DEVIATION_BY_SHARE * len(own) / len(structure.depth))
+    agree = np.median(np.abs(ratios - ratio)) < allowed
     return math.exp(ratio) if agree and abs(ratio - by_path) < math.log(MAX_PATH_RATIO) else 0.0
 
 
