@@ -21,7 +21,7 @@ EXTRAS = {
     # Where the network runs; one is enough.
     'openvino': ['openvino>=2024.0'],
     'onnxruntime': ['onnxruntime>=1.16'],
-    'torch': ['torch>=2.1', 'safetensors'],
+    'torch': ['torch>=2.3', 'safetensors'],
     'tensorrt': ['tensorrt>=10.0', 'pycuda'],
     # Bags without ROS.
     'bag': ['rosbags>=0.10'],

@@ -8,7 +8,6 @@ from array import array
 import os
 from typing import Any
 
-from mono_depth_ros.camera import info_to_camera as info_to_camera
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import CameraError, ImageError
 from mono_depth_ros.image_encoding import check_size, ENCODINGS
