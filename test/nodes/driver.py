@@ -91,11 +91,20 @@ def points_of(message):
     return points.reshape(message.height, message.width, message.point_step // 4)
 
 
-def call(listener, kind, name, request, timeout_s=60.0):
+def call(listener, kind, name, request, timeout_s=60.0, again_s=60.0):
+    """
+    Call a service and return its answer.
+
+    The first answer is lost if the server does not know its client yet, though the client knows
+    the server. What may be asked twice is asked again after ``again_s``.
+    """
     client = listener.node.create_client(kind, name)
     assert listener.spin_until(client.service_is_ready, timeout_s)
+    until = time.monotonic() + timeout_s
     future = client.call_async(request)
-    assert listener.spin_until(future.done, timeout_s)
+    while not listener.spin_until(future.done, again_s):
+        assert time.monotonic() < until, f'{name} did not answer'
+        future = client.call_async(request)
     listener.node.destroy_client(client)
     return future.result()
 
@@ -110,4 +119,5 @@ def set_parameter(listener, name, value):
     held = ParameterValue(type=getattr(ParameterType, f'PARAMETER_{kind.upper()}'))
     setattr(held, f'{kind}_value', value)
     request = SetParameters.Request(parameters=[Parameter(name=name, value=held)])
-    return call(listener, SetParameters, '/depth_node/set_parameters', request).results[0]
+    answer = call(listener, SetParameters, '/depth_node/set_parameters', request, again_s=10.0)
+    return answer.results[0]
