@@ -207,7 +207,7 @@ def test_the_version_in_use_in_a_store_is_what_is_scored(make, scores, red_netwo
     doubled = onnx.load(red_network)
     for constant in doubled.graph.initializer:
         if constant.name in ('gain', 'offset'):
-            value = 2 * onnx.numpy_helper.to_array(constant)
+            value = np.float32(2) * onnx.numpy_helper.to_array(constant)
             constant.CopyFrom(onnx.numpy_helper.from_array(value, constant.name))
     onnx.save(doubled, tmp_path / 'doubled.onnx')
     store = VersionStore(tmp_path / 'store')
