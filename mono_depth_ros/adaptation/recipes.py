@@ -60,8 +60,8 @@ class Recipe:
     chosen : bool
         The best of the candidates looked at leaves, and not the last one.
     keeps_scale : bool
-        Without metric points, what leaves has the median depth on the target that the network in
-        use has: nothing there has seen a metre.
+        Without metric points and without the loss ``scale``, what leaves has the median depth on
+        the target that the network in use has: nothing there has seen a metre.
 
     """
 

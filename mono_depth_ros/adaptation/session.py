@@ -154,8 +154,8 @@ def adapt_network(
 
     Where held-out images have metric points or structure, the best candidate of every 25 updates
     is kept, and it ends when five in a row were no better. If none was better than what training
-    began with, the network in use itself leaves. Without metric points the scale is that of the
-    network in use.
+    began with, the network in use itself leaves. Where no loss holds the scale, it is put back to
+    that of the network in use.
 
     Parameters
     ----------
@@ -213,7 +213,8 @@ def adapt_network(
         if first is not None and best.network is first and not recipe.bn_weight:
             best.network = in_use  # and not what differs from it by the weights set back
     network, factor = best.network or adapter.candidate(), 1.0
-    if recipe.keeps_scale and recipe.steps and not recipe.anchor and network is not in_use:
+    held = recipe.anchor or recipe.scale  # by what was learnt from
+    if recipe.keeps_scale and recipe.steps and not held and network is not in_use:
         network, factor = keep_scale(network, in_use, frames)
     names = recent[-1] if recent else {}
     return AdaptationRun(

@@ -106,10 +106,15 @@ def test_the_scale_is_put_back(tiny, frames):
         np.testing.assert_allclose(new, old, rtol=1e-4)
 
 
-@pytest.mark.parametrize(('anchored', 'put_back'), [(False, True), (True, False)])
-def test_the_scale_is_put_back_unless_metres_moved_it(tiny, samples, frames, anchored, put_back):
+@pytest.mark.parametrize(
+    ('mode', 'anchored', 'put_back'),
+    [('replay', False, True), ('auto', True, False), ('auto', False, False)],
+)
+def test_the_scale_is_put_back_unless_a_loss_holds_it(
+    tiny, samples, frames, mode, anchored, put_back
+):
     far = with_truth(scaled(tiny, 1.5), frames, metric=True)
-    config = AdapterConfig(mode='auto', steps=12, batch=2, learning_rate=3e-3, ema=0.5)
+    config = AdapterConfig(mode=mode, steps=12, batch=2, learning_rate=3e-3, ema=0.5)
 
     run = adapt_network(tiny, samples, far if anchored else frames, config)
 
