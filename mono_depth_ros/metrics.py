@@ -48,6 +48,8 @@ CROPS = {
     'kb': WHOLE,
     'kb_garg': GARG,
 }
+# Farthest depth that counts, by the kind of place [m].
+INDOOR_CAP, OUTDOOR_CAP = 10.0, 80.0
 # (H, W) that images of the KITTI depth benchmark were cut to, at the bottom in the middle.
 KB_SIZE = (352, 1216)
 

@@ -16,7 +16,13 @@ from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFram
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame
 from mono_depth_ros.metric_points import points_from_depth
-from mono_depth_ros.metrics import mean_scores, Protocol, score_image
+from mono_depth_ros.metrics import (
+    INDOOR_CAP,
+    mean_scores,
+    OUTDOOR_CAP,
+    Protocol,
+    score_image,
+)
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.postprocessing import resize_depth
 import numpy as np
@@ -144,7 +150,7 @@ def score(
 
 def cap_of(network: FastDepth) -> float:
     """Return the depth up to which a network is scored: 10 m indoors, 80 m out of doors."""
-    return 80.0 if network.max_depth > OUTDOORS else 10.0
+    return OUTDOOR_CAP if network.max_depth > OUTDOORS else INDOOR_CAP
 
 
 def anchored_targets(

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from mono_depth_ros.errors import ImageError
 from mono_depth_ros.frames import FrameSource
-from mono_depth_ros.metrics import Depth
+from mono_depth_ros.metrics import Depth, INDOOR_CAP, OUTDOOR_CAP
 from mono_depth_ros.source.layouts.datasets import SelectedFrames
 import numpy as np
 
-INDOORS, OUTDOORS = 10.0, 80.0
 IMAGES = 5
 # Of the depth, in percent: some sensors have single pixels that are far too far.
 NEARER = 99.0
@@ -37,4 +36,4 @@ def guess_cap(source: FrameSource, first: Depth) -> float:
         if depth is not None:
             depths.append(depth)
     known = np.concatenate([depth[np.isfinite(depth)] for depth in depths])
-    return INDOORS if np.percentile(known, NEARER) <= INDOORS else OUTDOORS
+    return INDOOR_CAP if np.percentile(known, NEARER) <= INDOOR_CAP else OUTDOOR_CAP

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame, FrameSource, open_frames, ProceduralFrames
+from mono_depth_ros.metrics import INDOOR_CAP, OUTDOOR_CAP
 from mono_depth_ros.source.layouts.diml import open_diml
 from mono_depth_ros.source.layouts.kitti import open_kitti, open_kitti_lidar
 from mono_depth_ros.source.layouts.nyu import open_nyu
@@ -54,7 +55,7 @@ def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
             )
         source = open_frames(text, strict=strict)
         if isinstance(source, ProceduralFrames):
-            source.max_depth = 10.0 if source.kind == 'indoor' else 80.0
+            source.max_depth = INDOOR_CAP if source.kind == 'indoor' else OUTDOOR_CAP
         return source
     folder, _, split = rest.partition(':')
     if not folder:
