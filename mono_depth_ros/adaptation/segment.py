@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, dataclass, replace
 import math
 
 import cv2
 from mono_depth_ros.adaptation.corners import CornerFollower, Sightings
 from mono_depth_ros.adaptation.plane_sweep import plane_sweep
-from mono_depth_ros.adaptation.structure import reconstruct, Structure
+from mono_depth_ros.adaptation.structure import reconstruct, stack_poses, Structure
 from mono_depth_ros.adaptation.target_frame import no_points, resize_points, TargetFrame
 from mono_depth_ros.adaptation.tracks import depth_in_views, intersect_tracks, TrackLimits
 from mono_depth_ros.camera import PinholeCamera
@@ -162,8 +162,7 @@ def _by_poses(
     known = {number: pose for number, pose in enumerate(poses) if pose is not None}
     if len(known) < TrackLimits.min_views or _travel(known) < MIN_TRAVEL:
         return None
-    stacked = np.tile(np.eye(4), (len(poses), 1, 1))
-    stacked[list(known)] = np.stack(list(known.values()))
+    stacked = stack_poses(known, views.images)
     posed = views.where(np.isin(views.image, list(known)))
     seen, world = intersect_tracks(posed, stacked, camera, TrackLimits())
     return Structure(known, seen, world[seen.track], depth_in_views(seen, world, stacked))
@@ -203,10 +202,7 @@ def _metres(structure: Structure, known: Structure | None) -> float:
     ratios = np.log(known.depth[its] / structure.depth[own])
     ratio = float(np.median(ratios))
     both = structure.world_from_camera.keys() & known.world_from_camera.keys()
-    by_path = math.log(
-        _extent([known.world_from_camera[number] for number in both])
-        / _extent([structure.world_from_camera[number] for number in both])
-    )
+    by_path = math.log(_extent(known, both) / _extent(structure, both))
     allowed = min(MAX_DEVIATION, DEVIATION_BY_SHARE * len(own) / len(structure.depth))
     agree = np.median(np.abs(ratios - ratio)) < allowed
     return math.exp(ratio) if agree and abs(ratio - by_path) < math.log(MAX_PATH_RATIO) else 0.0
@@ -247,7 +243,7 @@ def _travel(world_from_camera: Mapping[int, NDArray[np.float64]]) -> float:
     return float(np.linalg.norm(places - places[0], axis=1).max())
 
 
-def _extent(world_from_camera: Sequence[NDArray[np.float64]]) -> float:
-    """Return how far poses are from the middle of all of them, root mean square."""
-    places = np.stack([pose[:3, 3] for pose in world_from_camera])
+def _extent(structure: Structure, images: Collection[int]) -> float:
+    """Return how far images were from the middle of all of them, root mean square."""
+    places = np.stack([structure.world_from_camera[number][:3, 3] for number in images])
     return float(np.linalg.norm(places - places.mean(0)) / math.sqrt(len(places))) or 1e-12

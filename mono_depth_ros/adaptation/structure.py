@@ -146,9 +146,9 @@ def reconstruct(
 def _grow(views: Sightings, camera: PinholeCamera, limits: StructureLimits) -> Structure | None:
     """Begin with the best pair of images and add those that see the same points."""
     images = _by_image(views)
-    structure = None
-    for steps in (limits.steps, limits.near_steps):
-        structure = structure or _best_pair(views, images, steps, camera, limits)
+    structure = _best_pair(views, images, limits.steps, camera, limits) or _best_pair(
+        views, images, limits.near_steps, camera, limits
+    )
     if structure is None:
         return None
     for _ in range(limits.rounds):
@@ -184,7 +184,8 @@ def _best_pair(
 
 def _adjust(structure: Structure, camera: PinholeCamera, limits: StructureLimits) -> Structure:
     """Let all poses and points of a structure move together, and leave out what then is off."""
-    views, stacked = structure.views, _stack(structure.world_from_camera, structure.views.images)
+    views = structure.views
+    stacked = stack_poses(structure.world_from_camera, views.images)
     world = structure.by_track(int(views.track.max()) + 1)
     for _ in range(2):
         world, stacked = adjust_bundle(views, world, stacked, camera)
@@ -297,7 +298,7 @@ def _intersect(
         max_reprojection=1.5 * limits.max_error,
     )
     posed = views.where(np.isin(views.image, list(poses)))
-    seen, world = intersect_tracks(posed, _stack(poses, views.images), camera, allowed)
+    seen, world = intersect_tracks(posed, stack_poses(poses, views.images), camera, allowed)
     return _believed(seen, world, poses, limits)
 
 
@@ -307,7 +308,7 @@ def _believed(
     """Leave out points far from all others, and images that see too few; None if none is left."""
     if not len(views.track):
         return None
-    depth = depth_in_views(views, world, _stack(poses, views.images))
+    depth = depth_in_views(views, world, stack_poses(poses, views.images))
     ratio = depth / np.median(depth)
     likely = (ratio < limits.range) & (ratio > 1 / limits.range)
     views, depth = views.where(likely), depth[likely]
@@ -320,8 +321,8 @@ def _believed(
     return Structure(enough, views, world[views.track], depth[kept])
 
 
-def _stack(poses: Mapping[int, Array], images: int) -> Array:
-    """Return the pose of every image, the identity where it is not known."""
+def stack_poses(poses: Mapping[int, Array], images: int) -> Array:
+    """Return the pose (images, 4, 4) of every image, the identity where it is not known."""
     stacked = np.tile(np.eye(4), (images, 1, 1))
     for number, pose in poses.items():
         stacked[number] = pose
