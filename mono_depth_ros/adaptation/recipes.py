@@ -60,8 +60,8 @@ class Recipe:
     chosen : bool
         The best of the candidates looked at leaves, and not the last one.
     keeps_scale : bool
-        Without metric points and without the loss ``scale``, what leaves has the median depth on
-        the target that the network in use has: nothing there has seen a metre.
+        What leaves has the median depth on the target that the network in use has: for modes in
+        which no loss holds the scale.
 
     """
 
@@ -161,6 +161,7 @@ RECIPES = {
         consistency=0.3,
         structure=1.0,
         scale=1.0,
+        keeps_scale=False,
     ),
 }
 # What changes with an anchor, and out of doors (virtual KITTI to KITTI in the paper).

@@ -213,8 +213,7 @@ def adapt_network(
         if first is not None and best.network is first and not recipe.bn_weight:
             best.network = in_use  # and not what differs from it by the weights set back
     network, factor = best.network or adapter.candidate(), 1.0
-    held = recipe.anchor or recipe.scale  # by what was learnt from
-    if recipe.keeps_scale and recipe.steps and not held and network is not in_use:
+    if recipe.keeps_scale and recipe.steps and network is not in_use:
         network, factor = keep_scale(network, in_use, frames)
     names = recent[-1] if recent else {}
     return AdaptationRun(

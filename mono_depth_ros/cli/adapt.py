@@ -282,11 +282,12 @@ def adapt_once(
     buffer = collect(target, size, anchor, BufferConfig(min_gap_s=0.0))
     refused = {k: v for k, v in buffer.counts.items() if k != 'kept'}
     total = buffer.counts.total()
-    console.print(f'{len(buffer)} of {total} images kept {refused or ""}', highlight=False)
-    tell_known(anchor, buffer.snapshot())
+    frames = buffer.snapshot()
+    console.print(f'{len(frames)} of {total} images kept {refused or ""}', highlight=False)
+    tell_known(anchor, frames)
     tell_references(target.source)
     with tempfile.TemporaryDirectory() as folder:
-        for frame in buffer.snapshot():
+        for frame in frames:
             write_frame(Path(folder), frame)
         job = CycleJob(
             frames=folder,
