@@ -135,7 +135,6 @@ class AdaptationLoop:
             self._watch_store()
         except StoreError as error:
             self.problem = str(error)
-        self.collector.check_delivery()
         self.schedule.kept(self.collector.new_frames())
         self._ticks += 1
         if self._ticks % KEEP_TICKS == 0:

@@ -214,6 +214,8 @@ class AdaptationNode(ClosingNode):
         """Say once a second how it goes."""
         name = f'{self.get_fully_qualified_name()}: adaptation'
         loop = self._loop if self._active else None
+        if loop is not None:
+            loop.collector.check_delivery()
         inactive = 'unconfigured' if self._loop is None else 'inactive'
         array = DiagnosticArray(
             status=[adaptation_status(name, loop, self._said_version, inactive)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mono_depth_ros.statistics import Report
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
@@ -19,6 +20,13 @@ BEST_EFFORT, RELIABLE = qos_profile_sensor_data.reliability, ReliabilityPolicy.R
 NOT_CHOSEN = ReliabilityPolicy.SYSTEM_DEFAULT
 # Every camera_info is counted: where no image comes, they tell how many there were.
 INFO_QOS = QoSProfile(depth=10, reliability=BEST_EFFORT)
+# Discovery takes a moment, so a bad second says nothing; so many in a row do.
+LOSSY_SECONDS = 3
+TRANSPORT_REMEDY = (
+    'make both sides reliable by a QoS override, set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for '
+    'the camera driver and this node, raise net.core.rmem_max, use image_transport:=compressed, '
+    'or take load off the CPU; see "Nothing arrives?" in the README of mono_depth_ros'
+)
 
 
 class CameraInput:
@@ -39,6 +47,7 @@ class CameraInput:
         if transport == 'compressed':
             self.kind, self._topic = CompressedImage, 'image_rect/compressed'
         self._chosen = False
+        self._lossy_seconds = 0
         options = QoSOverridingOptions.with_default_policies()
         self._info = node.create_subscription(
             CameraInfo, 'camera_info', on_info, INFO_QOS, qos_overriding_options=options
@@ -49,6 +58,24 @@ class CameraInput:
     def offered(self) -> bool:
         """Say whether anybody publishes images."""
         return bool(self._node.get_publishers_info_by_topic(self._images.topic_name))
+
+    def check(self, report: Report) -> str:
+        """
+        Look at the counts of a second, every second, and see to it that images arrive.
+
+        Returns
+        -------
+        str
+            What the log should say: once, after several seconds in which images got lost.
+
+        """
+        self._lossy_seconds = self._lossy_seconds + 1 if report.loses_images else 0
+        if self._lossy_seconds != LOSSY_SECONDS:
+            return ''
+        remedy = TRANSPORT_REMEDY
+        if self.make_reliable():
+            remedy = 'asking for them again, reliably, as the camera offers'
+        return f'{report.received} of {report.sent} images arrived in the last second: {remedy}'
 
     def make_reliable(self) -> bool:
         """

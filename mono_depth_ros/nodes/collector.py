@@ -22,14 +22,13 @@ from mono_depth_ros.nodes.camera_input import CameraInput
 from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
 from mono_depth_ros.nodes.references import References, stamp_ns_of
 from mono_depth_ros.references import DELAY_S, WAITING
+from mono_depth_ros.statistics import FrameStatistics
 from rclpy.lifecycle import LifecycleNode
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 
 # Seven images a second are enough to track corners, and more than the buffer takes.
 LONGEST_PERIOD_S = 0.15
-# Over so many camera_info it is looked whether their images came too.
-INFOS_TO_CHECK = 30
 NICENESS = 10
 # Images that wait may take so much memory [bytes].
 WAITING_BYTES = 256_000_000
@@ -88,8 +87,8 @@ class Collector:
         self.paused = False
         self.problem = ''
         self.received = self.taken = self.lost = self.points = 0
-        self._new = self._infos = self._same_stamp = self._other_shape = 0
-        self._checked = (0, 0)
+        self._delivery = FrameStatistics()
+        self._new = self._same_stamp = self._other_shape = 0
         self._load, self._worked, self._idle_until = load, 0.0, 0.0
         self._period_ns = round(min(LONGEST_PERIOD_S, buffer.config.min_gap_s) * 1e9)
         self._segment = Segment()
@@ -113,19 +112,12 @@ class Collector:
         self._thread.start()
 
     def check_delivery(self) -> None:
-        """
-        Subscribe reliably if images get lost on the way and every publisher offers that.
-
-        camera_info, which comes with every image and is small, tells how many there were. Called
-        now and then.
-        """
-        sent = self._infos - self._checked[0]
-        if self._camera is None or sent < INFOS_TO_CHECK:
+        """See to it that images arrive, and warn if they do not; called once a second."""
+        if self._camera is None:
             return
-        arrived = self.received - self._checked[1]
-        self._checked = (self._infos, self.received)
-        if arrived < 0.8 * sent:
-            self._camera.make_reliable()
+        report = self._delivery.report(offered=self._camera.offered)
+        if warning := self._camera.check(report):
+            self._node.get_logger().warning(warning)
 
     def stop(self) -> None:
         """Unsubscribe; what was collected stays."""
@@ -151,12 +143,13 @@ class Collector:
 
     def _on_info(self, info: CameraInfo) -> None:
         self._info = info
-        self._infos += 1
+        self._delivery.received_info()
 
     def _on_image(self, raw: bytes) -> None:
         """Put an image aside if it is time for one."""
         self.received += 1
         stamp, last = stamp_ns_of(raw), self._last_stamp
+        self._delivery.received(stamp)
         self._same_stamp = self._same_stamp + 1 if stamp == last else 0
         if self._same_stamp >= SAME_STAMP:
             self.problem = 'every image has the same stamp: set header.stamp in the camera driver'

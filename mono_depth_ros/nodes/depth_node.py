@@ -14,7 +14,7 @@ from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, S
 from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
 from mono_depth_ros.nodes.camera_input import CameraInput
 from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
-from mono_depth_ros.nodes.diagnostics import depth_status, TRANSPORT_REMEDY
+from mono_depth_ros.nodes.diagnostics import depth_status
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
 from mono_depth_ros.nodes.parameters import declare_config, follow_config
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from mono_depth_ros.nodes.scale_source import ScaleSource
 
 LOG_PERIOD_S = 5.0
-# So many seconds of lost images in a row are told in the log.
-LOSSY_SECONDS = 3
 
 
 class DepthNode(ClosingNode):
@@ -67,7 +65,6 @@ class DepthNode(ClosingNode):
         self._image_size: tuple[int, int] | None = None
         self._statistics = FrameStatistics()
         self._state, self._problem = 'unconfigured', ''
-        self._lossy_seconds = 0
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(1.0, self._publish_diagnostics)
         if self._config.autostart:
@@ -196,17 +193,8 @@ class DepthNode(ClosingNode):
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
-        self._lossy_seconds = self._lossy_seconds + 1 if report.loses_images else 0
-        # Discovery takes a moment, so one bad second says nothing.
-        if self._lossy_seconds == LOSSY_SECONDS:
-            remedy = (
-                'asking for them again, reliably, as the camera offers'
-                if self._camera is not None and self._camera.make_reliable()
-                else TRANSPORT_REMEDY
-            )
-            self.get_logger().warning(
-                f'{report.received} of {report.sent} images arrived in the last second: {remedy}'
-            )
+        if self._camera is not None and (warning := self._camera.check(report)):
+            self.get_logger().warning(warning)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,17 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from mono_depth_ros.nodes.camera_input import TRANSPORT_REMEDY
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.statistics import Report
 
 if TYPE_CHECKING:
     from mono_depth_ros.nodes.scale_source import ScaleSource
-
-TRANSPORT_REMEDY = (
-    'make both sides reliable by a QoS override, set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for '
-    'the camera driver and this node, raise net.core.rmem_max, use image_transport:=compressed, '
-    'or take load off the CPU; see "Nothing arrives?" in the README of mono_depth_ros'
-)
 
 
 def depth_status(

@@ -85,9 +85,6 @@ class PlayedCollector:
         self.statistics = SimpleNamespace(drift=lambda: (self.drift, ''), mark=lambda images: None)
         self.drift = 0.0
 
-    def check_delivery(self):
-        pass
-
     def new_frames(self):
         new, self.new = self.new, 0
         return new

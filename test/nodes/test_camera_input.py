@@ -8,7 +8,12 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 from mono_depth_ros.nodes.camera_input import BEST_EFFORT, CameraInput, RELIABLE
+from mono_depth_ros.statistics import Report
 from sensor_msgs.msg import CompressedImage, Image
+
+NAN = float('nan')
+LOSSY = Report(8.0, 0.0, NAN, NAN, 0.0, missing=7, received=8)
+GOOD = Report(15.0, 0.0, NAN, NAN, 0.0, missing=0, received=15)
 
 
 class NodeWithPublishers:
@@ -85,6 +90,29 @@ def test_images_stay_best_effort_where_the_user_wants_it():
 def test_images_are_offered_while_somebody_publishes_them():
     assert listening_to(BEST_EFFORT)[1].offered
     assert not listening_to()[1].offered
+
+
+@pytest.mark.parametrize(
+    ('offered', 'remedy'),
+    [(RELIABLE, 'asking for them again, reliably'), (BEST_EFFORT, 'LARGE_DATA')],
+)
+def test_three_seconds_of_lost_images_are_told_once(offered, remedy):
+    node, camera = listening_to(offered)
+
+    told = [camera.check(LOSSY) for _ in range(6)]
+
+    assert [bool(text) for text in told] == [False, False, True, False, False, False]
+    assert told[2].startswith('8 of 15 images arrived')
+    assert remedy in told[2]
+    assert node.subscriptions[1].qos_profile.reliability == offered
+
+
+def test_a_bad_second_now_and_then_says_nothing():
+    node, camera = listening_to(RELIABLE)
+
+    assert not any(camera.check(report) for report in [LOSSY, LOSSY, GOOD] * 3)
+
+    assert node.subscriptions[1].qos_profile.reliability == BEST_EFFORT
 
 
 @pytest.mark.parametrize('publishers', [(), (BEST_EFFORT,), (RELIABLE, BEST_EFFORT)])

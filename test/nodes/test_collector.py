@@ -5,6 +5,7 @@
 import logging
 import threading
 import time
+from types import SimpleNamespace
 
 from mono_depth_ros.adaptation.config import BufferConfig
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
+from mono_depth_ros.nodes.camera_input import BEST_EFFORT
 from mono_depth_ros.nodes.collector import Collector
 from mono_depth_ros.nodes.conversions import fill_image
 from mono_depth_ros.nodes.references import References
@@ -167,3 +169,24 @@ def test_poses_of_another_camera_are_doubted(collecting, explained, doubted):
     wait_for(lambda: collector.taken == 1)
     time.sleep(0.1)
     assert ('poses explain 1.0% of' in collector.problem) == doubted
+
+
+@pytest.mark.parametrize(
+    ('images', 'lossy'),
+    [([n for n in range(60) if n % 7 in (0, 1, 5)], True), (range(0, 60, 5), False)],
+    ids=['lost in rows', 'throttled'],
+)
+def test_images_that_get_lost_on_the_way_are_told(collecting, images, lossy, caplog):
+    node, collector = collecting()
+    node.get_logger = lambda: logging.getLogger('collector')
+    best_effort = SimpleNamespace(qos_profile=SimpleNamespace(reliability=BEST_EFFORT))
+    collector._camera._images = SimpleNamespace(topic_name='image_rect', **vars(best_effort))
+    node.get_publishers_info_by_topic = lambda topic: [best_effort]
+
+    for second in range(4):
+        for number in images:
+            stamp = STAMP + (60 * second + number) * 33_000_000
+            node.hear('image_rect', with_header(picture(number), stamp))
+        collector.check_delivery()
+
+    assert ('images arrived in the last second' in caplog.text) == lossy
