@@ -18,7 +18,7 @@ from mono_depth_ros.adaptation.evidence import Evidence, measured, point_errors,
 from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.recipes import Recipe, recipe_for
 from mono_depth_ros.adaptation.selection import BestCandidate, keep_scale, split_held_out
-from mono_depth_ros.adaptation.shipped import OUTDOORS, split_samples
+from mono_depth_ros.adaptation.shipped import OUTDOORS, samples_of_shape, split_samples
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.adaptation.verdict import Verdict
 from mono_depth_ros.errors import DatasetError, ModelError
@@ -248,7 +248,7 @@ def adapt_and_judge(
     source : FastDepth
         The shipped network.
     samples : sequence of Sample
-        Source images with depth.
+        Source images with depth; of those, the ones whose shape is near that of the target serve.
     frames : sequence of TargetFrame
         Target images, some of them held out.
     config : AdapterConfig
@@ -274,7 +274,8 @@ def adapt_and_judge(
     """
     training, held_out = split_frames(frames)
     choosing, judging = split_held_out(held_out)
-    replay, kept = split_samples(samples, source_held_out)
+    rows, columns = training[0].rgb.shape[:2]
+    replay, kept = split_samples(samples_of_shape(samples, (rows, columns)), source_held_out)
     report({'stage': 'train'})
     run = adapt_network(
         source,

@@ -13,7 +13,7 @@ from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, WEIGHTS
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.source.pack import read_source_pack
-from mono_depth_ros.source.pool import Sample
+from mono_depth_ros.source.pool import fitting_aspects, Sample
 import numpy as np
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ PACK = 'source_pack.zip'
 RENDERED = 96
 # Networks that see farther [m] are for the street.
 OUTDOORS = 30.0
+# Largest factor between the aspect ratios of source and target.
+SAME_SHAPE = 1.5
 
 
 def source_network(model_path: Path) -> FastDepth:
@@ -62,6 +64,20 @@ def source_samples(model_path: Path, manifest: Manifest) -> list[Sample]:
         )
         for row in range(RENDERED)
     ]
+
+
+def samples_of_shape(samples: Sequence[Sample], size: tuple[int, int]) -> list[Sample]:
+    """
+    Return the source samples of about the shape of images of (height, width) pixels.
+
+    Their aspect ratio is off by a factor of 1.5 at most; without such, those of the nearest shape.
+    """
+    wanted = size[1] / size[0]
+    aspects = [sample.depth.shape[1] / sample.depth.shape[0] / wanted for sample in samples]
+    if not aspects:
+        return []
+    fitting = set(fitting_aspects(set(aspects), SAME_SHAPE))
+    return [sample for sample, aspect in zip(samples, aspects, strict=True) if aspect in fitting]
 
 
 def split_samples(samples: Sequence[Sample], held_out: int) -> tuple[list[Sample], list[Sample]]:

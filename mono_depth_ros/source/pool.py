@@ -218,7 +218,7 @@ class SamplePool:
             run = np.arange(end - len(shard), end)
             runs.setdefault(shard.domain, {}).setdefault(columns / rows / wanted, []).append(run)
         chosen = [
-            [run for aspect in _fitting(shapes, ratio) for run in shapes[aspect]]
+            [run for aspect in fitting_aspects(shapes, ratio) for run in shapes[aspect]]
             for _, shapes in sorted(runs.items())
         ]
         return [np.sort(np.concatenate(part)) for part in chosen]
@@ -232,8 +232,10 @@ class SamplePool:
         return contents.shards[number][index - first]
 
 
-def _fitting(aspects: Collection[float], ratio: float) -> list[float]:
-    """Return the relative aspect ratios within a factor of 1, or the nearest if none is."""
+def fitting_aspects(aspects: Collection[float], ratio: float) -> list[float]:
+    """
+    Return the relative aspect ratios within a factor ``ratio`` of 1, or the nearest if none is.
+    """
     fitting = [aspect for aspect in aspects if 1 / ratio <= aspect <= ratio]
     return fitting or [min(aspects, key=lambda aspect: abs(math.log(aspect)))]
 

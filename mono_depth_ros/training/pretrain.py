@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 import contextlib
 from dataclasses import dataclass
+import math
 from pathlib import Path
 import signal
 import time
@@ -217,9 +218,9 @@ def export_run(config: PretrainConfig, pool_root: Path, output: Path) -> None:
 
 
 def packed_samples(config: PretrainConfig, pool_root: Path) -> Iterator[Sample]:
-    """Yield what travels with the weights: as much of each domain, of the shape nearest to use."""
+    """Yield what travels with the weights: as much of each domain, of all of its shapes."""
     pool = SamplePool(pool_root, config.domains)
-    domains = pool.matching_by_domain(config.input_size, ratio=1.05)
+    domains = pool.matching_by_domain(config.input_size, ratio=math.inf)
     for part in domains:
         for index in spread(max(1, config.pack_samples // len(domains)), len(part)):
             yield pool[int(part[index])]
