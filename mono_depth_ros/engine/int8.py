@@ -25,6 +25,7 @@ from mono_depth_ros.engine.quantisation import (
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import ConfigError, EngineError
 from mono_depth_ros.frames import open_frames
+from mono_depth_ros.manifest import read_manifest
 from mono_depth_ros.model.registry import shipped_models
 from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.pack import read_source_pack, spread
@@ -148,11 +149,11 @@ def images_of_source(model_path: Path, source: str) -> tuple[list[Image], list[L
 
 
 def _pack_of(model_path: Path) -> Path:
-    """Return the source pack that belongs to a network."""
-    shipped = [path.parent for path in shipped_models().values()]
-    for folder in (model_path.parent, *shipped):
-        if (folder / PACK).is_file():
-            return folder / PACK
+    """Return the source pack that belongs to a network: beside it, or that of its name."""
+    shipped = shipped_models().get(read_manifest(model_path).name)
+    for path in (model_path, shipped):
+        if path is not None and path.with_name(PACK).is_file():
+            return path.with_name(PACK)
     raise ConfigError(f'no {PACK} beside {model_path}: give one, or images, with --source')
 
 

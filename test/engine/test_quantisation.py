@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """INT8 is explicit in the graph, runs everywhere, and is only kept if it is nearly as good."""
 
+import shutil
+
 from mono_depth_ros.camera import camera_from_fov
 from mono_depth_ros.engine import int8
 from mono_depth_ros.engine.durable import sha256
@@ -16,6 +18,7 @@ from mono_depth_ros.engine.quantisation import (
 )
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import ConfigError, EngineError
+from mono_depth_ros.model.registry import shipped_models
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -206,6 +209,24 @@ def test_a_network_without_an_int8_form_runs_in_fp16_and_says_so(gpu, network, c
 def test_building_int8_without_calibration_says_what_to_do(gpu, network):
     with pytest.raises(EngineError, match='no INT8 form of .*--calibration IMAGES'):
         PlanBuild(network, None, 'int8').run()
+
+
+@pytest.mark.parametrize('name', ['indoor', 'street'])
+def test_a_version_of_a_store_is_calibrated_with_the_source_of_its_own_network(name, tmp_path):
+    adapted = tmp_path / 'model.onnx'
+    shutil.copyfile(shipped_models()[name], adapted)
+    here = shipped_models()[name].with_name('source_pack.zip')
+
+    images, labelled = int8.images_of_source(adapted, '')
+
+    known, _ = int8.images_of_source(adapted, str(here))
+    assert len(images) == len(known) > 100 and labelled
+    np.testing.assert_array_equal(images[0], known[0])
+
+
+def test_a_network_of_another_name_has_no_source_but_one_that_is_given(network):
+    with pytest.raises(ConfigError, match='give one, or images, with --source'):
+        int8.images_of_source(network, '')
 
 
 def test_too_few_images_of_the_place_are_told(monkeypatch, network, tmp_path, frames):
