@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 import ctypes
 import gc
+import logging
 import signal
 import traceback
 
@@ -15,6 +16,7 @@ from mono_depth_ros.errors import MonoDepthError
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+import rclpy.logging
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -97,6 +99,20 @@ class ClosingNode(LifecycleNode):
         return False
 
 
+class RosLogHandler(logging.Handler):
+    """Puts what the core logs, which knows no ROS, into the log of ROS."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a record on; rclpy wants every line of code to keep its severity."""
+        logger, text = rclpy.logging.get_logger(record.name), self.format(record)
+        if record.levelno >= logging.ERROR:
+            logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            logger.warning(text)
+        else:
+            logger.info(text)
+
+
 def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     """
     Run one node until SIGINT, SIGTERM or the end of its context.
@@ -109,6 +125,9 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
     """
     keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.ALL)
+    core = logging.getLogger('mono_depth_ros')
+    core.addHandler(RosLogHandler())
+    core.setLevel(logging.INFO)
     node: Node | None = None
     try:
         node = make_node()
@@ -150,7 +169,7 @@ def keep_freed_memory() -> None:
     Let the process keep the memory of an image for the next image.
 
     glibc gives blocks of this size back to the system at once, and every page of the next one is
-    a page fault: receiving a 0.9 MB image took 2.1 ms, without the faults .8 ms. Other C
+    a page fault: receiving a 0.9 MB image took 2.1 ms, without the faults .6 ms. Other C
     libraries are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a node starts and ends."""
 
+import logging
 import signal
 import time
 
@@ -10,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 from mono_depth_ros.errors import EngineError, MonoDepthError
-from mono_depth_ros.nodes.run import autostart, ClosingNode
+from mono_depth_ros.nodes.run import autostart, ClosingNode, RosLogHandler
 from rclpy.lifecycle import TransitionCallbackReturn
 
 
@@ -121,3 +122,24 @@ def test_a_node_that_is_signalled_again_while_it_ends_still_ends_cleanly(listene
 
         assert node.wait() == 0, node.output
         assert 'Traceback' not in node.output
+
+
+def test_what_the_core_logs_stands_in_the_log_of_ros(capfd):
+    core = logging.Logger('mono_depth_ros.engine')
+    core.addHandler(RosLogHandler())
+
+    core.warning('version %d is damaged', 3)
+    core.error('no %s', 'engine')
+    core.info('using torch')
+
+    log = ''.join(capfd.readouterr())
+    for line in (
+        '[WARN]',
+        'version 3 is damaged',
+        '[ERROR]',
+        'no engine',
+        '[INFO]',
+        'using torch',
+    ):
+        assert line in log
+    assert '[mono_depth_ros.engine]' in log
