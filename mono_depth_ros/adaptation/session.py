@@ -87,12 +87,14 @@ def predictor(network: FastDepth) -> Predict:
 def anchor_to_floor(
     frames: Sequence[TargetFrame], network: FastDepth, camera_height: float
 ) -> list[TargetFrame]:
-    """Give frames without points those of the floor below a camera of known height [m]."""
+    """
+    Give frames the points of the floor below a camera of known height [m], and no others.
+
+    The few that a sensor may have measured are too few to be believed (`measured`).
+    """
     predict = predictor(network)
     return [
-        frame
-        if len(frame.points)
-        else replace(frame, points=floor_points(predict(frame.rgb), frame.camera, camera_height))
+        replace(frame, points=floor_points(predict(frame.rgb), frame.camera, camera_height))
         for frame in frames
     ]
 

@@ -162,3 +162,12 @@ def test_points_of_a_few_images_anchor_nothing(tiny, frames, anchored_frames, im
     recipe = choose_recipe(tiny, mixed, AdapterConfig())
 
     assert (recipe.anchor > 0, recipe.scale > 0) == (anchored, not anchored)
+
+
+def test_floor_points_stand_alone(tiny, frames, anchored_frames, monkeypatch):
+    floor = np.float32([[3, 4, 1.5]])
+    monkeypatch.setattr(session, 'floor_points', lambda depth, camera, height: floor)
+
+    mixed = session.anchor_to_floor([anchored_frames[0], frames[1]], tiny, 0.5)
+
+    assert [frame.points.tolist() for frame in mixed] == [floor.tolist()] * 2
