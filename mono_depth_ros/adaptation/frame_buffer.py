@@ -30,16 +30,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEPT = 'kept'
-REASONS = (
-    'out of order',
-    'too soon',
-    'underexposed',
-    'overexposed',
-    'blurred',
-    'standing still',
-    'seen before',
-    'redundant',
-)
 _THUMBNAIL = (12, 16)
 
 
@@ -59,7 +49,7 @@ class FrameBuffer:
     Attributes
     ----------
     counts : Counter
-        How many images were kept, and how many refused for each of `REASONS`; ``damaged`` files
+        How many images were kept, and how many refused for each reason; ``damaged`` files
         were not loaded and ``unsaved`` ones could not be written.
     problem : str
         Why the last image could not be written or removed, empty if it was.
@@ -106,7 +96,8 @@ class FrameBuffer:
         Returns
         -------
         str
-            ``kept``, or the reason why not: one of `REASONS`.
+            ``kept``, or the reason why not: ``out of order``, ``too soon``, ``underexposed``,
+            ``overexposed``, ``blurred``, ``standing still``, ``seen before`` or ``redundant``.
 
         Raises
         ------

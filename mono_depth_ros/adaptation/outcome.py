@@ -14,6 +14,7 @@ from mono_depth_ros.errors import ConfigError
 SKIPPED, REJECTED, FAILED = 'SKIPPED', 'REJECTED', 'FAILED'
 # In the store and waiting to be tried, or in use already.
 ADDED, PROMOTED = 'ADDED', 'PROMOTED'
+# Of a cycle itself; what happens to its network afterwards has other names.
 STATES = (SKIPPED, REJECTED, FAILED, ADDED, PROMOTED)
 STAGES = ('load', 'prepare', 'train', 'judge', 'export', 'add', 'promote')
 
@@ -83,11 +84,11 @@ class Outcome:
     Attributes
     ----------
     state : str
-        One of `STATES`.
+        One of `STATES`, or ``ROLLED BACK``.
     reason : str
         Why, in one line.
     stage : str
-        Where it ended, one of `STAGES`.
+        Where it ended: one of `STAGES` of the cycle, or what the node did before or after it.
     version : str
         Version added to the store.
     verdict : dict

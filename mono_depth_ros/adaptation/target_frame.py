@@ -67,7 +67,6 @@ def make_target_frame(
     *,
     stamp_ns: int = 0,
     points: NDArray[np.floating] | None = None,
-    structure: NDArray[np.floating] | None = None,
 ) -> TargetFrame:
     """
     Bring an image, its camera and its points to the network input (height, width).
@@ -85,13 +84,7 @@ def make_target_frame(
         )
     small = camera.resized(size[1], size[0])
     resized = np.array(resize_rgb(rgb, size))  # its own memory: the message may be reused
-    return TargetFrame(
-        resized,
-        small,
-        stamp_ns,
-        resize_points(points, camera, small),
-        structure=resize_points(structure, camera, small),
-    )
+    return TargetFrame(resized, small, stamp_ns, resize_points(points, camera, small))
 
 
 def resize_points(

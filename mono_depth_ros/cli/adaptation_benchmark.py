@@ -33,7 +33,7 @@ def measure_adaptation(setup: Setup, steps: int, recording: str = '') -> dict[st
     steps : int
         Updates of the cycle, with the defaults of the adaptation node otherwise.
     recording : str
-        What the cycle adapts to; a walk through a rendered room if empty.
+        What the cycle adapts to; walks through rendered rooms if empty.
 
     Returns
     -------

@@ -14,7 +14,6 @@ from mono_depth_ros.config import EngineConfig
 import typer
 
 if TYPE_CHECKING:
-    from mono_depth_ros.config import OutputConfig
     from mono_depth_ros.pipeline import DepthEstimator
 
 
@@ -43,9 +42,7 @@ def engine_config(options: Mapping[str, Any]) -> EngineConfig:
 
 
 @contextmanager
-def open_estimator(
-    config: EngineConfig, image_size: tuple[int, int], output: OutputConfig | None = None
-) -> Iterator[DepthEstimator]:
+def open_estimator(config: EngineConfig, image_size: tuple[int, int]) -> Iterator[DepthEstimator]:
     """
     Load a network for images of this (height, width), and close it in the end.
 
@@ -59,7 +56,7 @@ def open_estimator(
     from mono_depth_ros.loading import load_estimator
 
     store = StoreReader(Path(config.store)) if config.store else None
-    estimator = load_estimator(config, store, image_size, output)
+    estimator = load_estimator(config, store, image_size)
     try:
         yield estimator
     finally:

@@ -315,7 +315,7 @@ def is_new(estimator: DepthEstimator, previous: DepthEstimator) -> bool:
     Say whether a network has still to prove itself.
 
     That is a version that the robot made after the one before, and the same network on another
-    backend. What a person chose, or went back to, is not questioned.
+    backend. What a person goes back to is not questioned.
     """
     new, old = estimator.model, previous.model
     if (new.origin, new.version) == (old.origin, old.version):

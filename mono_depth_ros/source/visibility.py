@@ -103,7 +103,7 @@ def _bounds(places: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _candidates(
-    g: Geometry, points: _Points, centre: Tensor, extent: Tensor, way: Tensor | None, keep: Tensor
+    g: Geometry, centre: Tensor, extent: Tensor, way: Tensor | None, keep: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """
     Yield pairs (quad, primitive) of what may touch the boxes of quads, or the way from there.
@@ -156,7 +156,7 @@ def _lit(g: Geometry, points: _Points, light: Tensor, radius: Tensor, keep: Tens
     kinds = torch.from_numpy(g.kind).to(device)
     distance = (g.turn.transpose(1, 2) @ g.origin[:, :, None]).norm(dim=1)[:, 0]
     keep = keep & (g.half.norm(dim=1) > _SMALLEST * distance)
-    for rows, prims in _candidates(g, points, centre, extent, light - centre, keep):
+    for rows, prims in _candidates(g, centre, extent, light - centre, keep):
         for kind in (BOX, ELLIPSOID, FRUSTUM, FOLIAGE):
             mine = torch.nonzero(kinds[prims] == kind)[:, 0]
             if not len(mine):
@@ -182,7 +182,7 @@ def _openness(g: Geometry, points: _Points, radius: Tensor) -> Tensor:
     extent = torch.where(extent < 0, extent, extent + 0.97 * radius[:, None])
     round_ = torch.from_numpy(np.isin(g.kind, (ELLIPSOID, FOLIAGE))).to(radius.device)
     keep = torch.ones_like(round_)
-    for r, n in _candidates(g, points, centre, extent, None, keep):
+    for r, n in _candidates(g, centre, extent, None, keep):
         p = _turned(g.turn[n], above[r]).add_(g.origin[n][:, :, None])
         half = g.half[n][:, :, None]
         gap = (p.abs() - half).clamp_(min=0).square_().sum(1).sqrt_()
