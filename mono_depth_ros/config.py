@@ -120,7 +120,7 @@ class EngineConfig(Config):
     )
     precision: str = setting(
         'auto',
-        'Arithmetic of the engine; auto is fp16 on a GPU and fp32 on a CPU',
+        'Arithmetic of the engine; auto is fp16 with TensorRT, and with torch on a GPU, else fp32',
         one_of=PRECISIONS,
     )
     input_size: str = setting(
