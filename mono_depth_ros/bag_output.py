@@ -245,18 +245,19 @@ class DepthWriter:
         rgb: NDArray[np.uint8],
         camera: PinholeCamera,
     ) -> Any:
-        points = np.empty((*self._cloud_writer.size(depth), POINT_STEP // 4), np.float32)
+        height, width = self._cloud_writer.size(depth)
+        points = np.empty((height, width, POINT_STEP // 4), np.float32)
         self._cloud_writer.write(depth, rgb, camera, points)
         field = self._types.types['sensor_msgs/msg/PointField']
         names = (('x', 0), ('y', 4), ('z', 8), ('rgb', 12))
         return self._types.types[POINT_CLOUD](
             header=header,
-            height=camera.height,
-            width=camera.width,
+            height=height,
+            width=width,
             fields=[field(name=n, offset=o, datatype=7, count=1) for n, o in names],
             is_bigendian=False,
             point_step=POINT_STEP,
-            row_step=camera.width * POINT_STEP,
+            row_step=width * POINT_STEP,
             data=points.reshape(-1).view(np.uint8),
             is_dense=bool(np.isfinite(points[..., 2]).all()),
         )

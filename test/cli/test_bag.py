@@ -65,6 +65,24 @@ def test_depth_and_cloud_are_added_beside_the_image(
     assert np.allclose(60.0 * points[..., 0] / points[..., 2] + 31.5, np.arange(64), atol=1e-3)
 
 
+@pytest.mark.parametrize(('stride', 'size'), [((), (24, 32)), (('--stride', 5), (10, 13))])
+def test_a_cloud_of_fewer_points_declares_as_many_as_it_has(
+    run, recording, tmp_path, red_network, stride, size
+):
+    output = tmp_path / 'output'
+
+    run('bag', recording, '--output', output, '--model', red_network, *stride)
+
+    cloud = read(output)['/camera/points'][0][1]
+    assert (cloud.height, cloud.width) == size
+    assert len(cloud.data) == cloud.height * cloud.row_step
+    points, colours = cloud_to_arrays(cloud)
+    step = stride[1] if stride else 2
+    assert np.array_equal(colours, PICTURE[::step, ::step])
+    columns = 60.0 * points[..., 0] / points[..., 2] + 31.5
+    assert np.allclose(columns, np.arange(0, 64, step), atol=1e-3)
+
+
 def test_what_was_recorded_is_copied_unchanged(run, recording, tmp_path, red_network):
     run('bag', recording, '--output', tmp_path / 'output', '--model', red_network)
 
