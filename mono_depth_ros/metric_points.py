@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32]
 
 
-def points_from_depth(
-    depth: NDArray[np.floating], *, count: int = 500, max_depth: float = np.inf
-) -> Points:
+def points_from_depth(depth: NDArray[np.floating], *, count: int = 500) -> Points:
     """
     Take points from a reference depth image, spread evenly over its valid pixels.
 
@@ -25,8 +23,6 @@ def points_from_depth(
         Metres along the optical axis; NaN, infinite or not positive is no measurement.
     count : int
         Points to take at most.
-    max_depth : float
-        Farther measurements are left out [m].
 
     Returns
     -------
@@ -34,8 +30,7 @@ def points_from_depth(
         u, v [px] and depth [m].
 
     """
-    with np.errstate(invalid='ignore'):
-        known = np.flatnonzero((depth > 0) & (depth <= max_depth))  # False for NaN
+    known = np.flatnonzero(np.isfinite(depth) & (depth > 0))
     chosen = known[np.linspace(0, max(len(known) - 1, 0), min(count, len(known))).astype(int)]
     v, u = np.divmod(chosen, depth.shape[1])
     return np.stack([u, v, depth[v, u]], axis=1).astype(np.float32).reshape(-1, 3)

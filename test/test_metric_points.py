@@ -14,11 +14,11 @@ CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
 def test_points_of_a_depth_image_are_where_it_was_measured():
     depth = np.full((96, 128), np.nan, np.float32)
     depth[10, 20], depth[50, 60], depth[1, 2], depth[3, 4] = 1.5, 2.5, 0.0, 90.0
+    depth[5, :9], depth[6, :9] = np.inf, -np.inf  # too far and too near, by REP 117
 
-    near, all_of_them = points_from_depth(depth, max_depth=20.0), points_from_depth(depth)
+    points = points_from_depth(depth)
 
-    np.testing.assert_allclose(near, [[20, 10, 1.5], [60, 50, 2.5]])
-    np.testing.assert_allclose(all_of_them, [[4, 3, 90.0], [20, 10, 1.5], [60, 50, 2.5]])
+    np.testing.assert_allclose(points, [[4, 3, 90.0], [20, 10, 1.5], [60, 50, 2.5]])
 
 
 def test_points_of_a_depth_image_are_spread_over_it():

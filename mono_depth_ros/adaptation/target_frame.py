@@ -151,6 +151,8 @@ def read_frame(path: Path) -> TargetFrame:
         raise DatasetError(f'{path} is not a collected frame: {error}') from error
     if frame.rgb.shape[:2] != (frame.camera.height, frame.camera.width):
         raise DatasetError(f'{path} is not a collected frame: image and camera differ in size')
+    if not all(np.isfinite(known).all() for known in (frame.points, frame.structure)):
+        raise DatasetError(f'{path} is not a collected frame: it has points without a place')
     return frame
 
 

@@ -289,6 +289,13 @@ def test_a_frame_comes_back_from_its_file(tmp_path):
     assert (again.camera, again.stamp_ns, again.held_out) == (CAMERA, frame.stamp_ns, True)
 
 
+def test_a_frame_with_points_that_are_nowhere_is_not_read(tmp_path):
+    points = np.float32([[3, 4, np.inf], [5, 6, 2.0]])
+    write_frame(tmp_path, TargetFrame(np.zeros((48, 64, 3), np.uint8), CAMERA, 1, points))
+
+    assert read_frames(tmp_path) == ([], 1)
+
+
 def test_what_is_no_frame_is_said_to_be_none(tmp_path):
     (tmp_path / '1.npz').write_bytes(b'')
 
