@@ -118,15 +118,38 @@ class VersionStore(StoreReader):
             if chosen.bad and force:
                 (chosen.path / BAD).unlink(missing_ok=True)
                 durable.sync(chosen.path)
-            problem = self._problem(chosen.name)
-            if problem:
-                raise StoreError(f'version {chosen.name} {problem}: it is not put in use')
-            if chosen.name != self.current_name():
-                # First the history: the predecessor must be known before it stops being current.
-                self._write_history([*self._history(), chosen.name])
-                self._point(CURRENT, chosen.name)
-            self._point(WAITING, '')
-            return self._read(chosen.name)
+            return self._promote(chosen.name)
+
+    def follow(self, name: str) -> Version | None:
+        """
+        Make the version that was waiting to be tried the one in use, since a reader runs it.
+
+        Returns
+        -------
+        Version or None
+            None, and nothing changed, if another one was chosen meanwhile.
+
+        Raises
+        ------
+        StoreError
+            As `promote` does.
+
+        """
+        with self._writing('promote a version'):
+            if name not in (self.waiting_name(), self.current_name()):
+                return None
+            return self._promote(name)
+
+    def _promote(self, name: str) -> Version:
+        problem = self._problem(name)
+        if problem:
+            raise StoreError(f'version {name} {problem}: it is not put in use')
+        if name != self.current_name():
+            # First the history: the predecessor must be known before it stops being current.
+            self._write_history([*self._history(), name])
+            self._point(CURRENT, name)
+        self._point(WAITING, '')
+        return self._read(name)
 
     def rollback(self, reason: str) -> Version | None:
         """

@@ -91,7 +91,8 @@ class NetworkInUse:
         Put a version in use that the depth node runs, and let one wait that it could not try.
 
         One that it runs waits too, where the store cannot be written now. What is no good the
-        depth node has marked in the store, whether its answer came or not.
+        depth node has marked in the store, whether its answer came or not. What a person has put
+        in use meanwhile stays, and the depth node is told again.
         """
         name = outcome.version
         runs = bool(reply.accepted) and name in reply.message
@@ -99,7 +100,9 @@ class NetworkInUse:
             self.store.prune(self._keep)
         try:
             if runs:
-                self.current = self.store.promote(name).name
+                followed = self.store.follow(name)
+                runs = followed is not None
+                self.current = followed.name if followed is not None else self.current
             waits = self.store.waiting_name() == name
         except StoreError as error:
             # The depth node may have watched it for a moment, and withdrawn it.

@@ -153,7 +153,7 @@ def full_disk(store):
         raise StoreError('cannot promote a version: the disk is full')
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, 'promote', full)
+        patch.setattr(store, 'follow', full)
         yield
 
 
@@ -423,11 +423,12 @@ def test_a_cycle_ends_when_the_network_it_began_with_is_withdrawn(loop, tmp_path
 
 def test_versions_that_the_watch_takes_back_one_after_the_other_lead_to_a_reset(loop, tmp_path):
     loop.schedule.config = ScheduleConfig(rest_s=0.0, backoff_s=10.0)
-    good, *versions = (add_version(loop, tmp_path, number) for number in range(4))
+    good = add_version(loop, tmp_path)
     end_cycle(loop, Outcome(ADDED, 'all checks passed', version=good))
     in_use, waits = [], []
 
-    for version in versions:
+    for number in range(1, 4):
+        version = add_version(loop, tmp_path, number)
         end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
         loop.in_use.store.withdraw(version, 'depth jumps')  # as the depth node does
         loop.tick()
@@ -439,9 +440,10 @@ def test_versions_that_the_watch_takes_back_one_after_the_other_lead_to_a_reset(
 
 
 def test_a_version_that_a_person_promotes_is_no_rejection(loop, tmp_path):
-    versions = [add_version(loop, tmp_path, number) for number in range(2)]
-    for version in versions:
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    versions = []
+    for number in range(2):
+        versions.append(add_version(loop, tmp_path, number))
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=versions[-1]))
 
     loop.in_use.store.promote(versions[0])
     loop.tick()
@@ -452,9 +454,10 @@ def test_a_version_that_a_person_promotes_is_no_rejection(loop, tmp_path):
 
 @pytest.mark.parametrize('by', ['the service', 'the command line'])
 def test_a_roll_back_by_a_person_is_no_rejection(loop, tmp_path, by):
-    versions = [add_version(loop, tmp_path, number) for number in range(3)]
-    for version in versions:
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    versions = []
+    for number in range(3):
+        versions.append(add_version(loop, tmp_path, number))
+        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=versions[-1]))
     for _ in range(2):
         end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
 
