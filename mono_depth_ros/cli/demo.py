@@ -25,6 +25,8 @@ import typer
 # Longest wait for the first depth image: a TensorRT engine may have to be built first.
 START_TIMEOUT_S = 120.0
 REFRESH_S = 0.2
+# In the folder of the results: what it holds may be replaced.
+MARKER = '.mono_depth_demo'
 # Longest wait for enough images and for the end of the cycle, and how long the demo goes on then.
 COLLECT_TIMEOUT_S, CYCLE_TIMEOUT_S, AFTER_S = 90.0, 600.0, 5.0
 # A demo cannot wait for the hundred images that a robot collects; a rendered scene has few.
@@ -78,9 +80,7 @@ def demo(
         )
     make_folder(output)
     source = images or str(render_scene(output / 'scene'))
-    for folder in (output / 'recording', output / 'store'):
-        if (folder / 'metadata.yaml').is_file() or (folder / 'versions').is_dir():
-            shutil.rmtree(folder)
+    clear_results(output)
     (output / 'before_after.png').unlink(missing_ok=True)
     hindrance = why_not_adapt(model) if adapt else 'it was not asked for'
     played, unseen = split_source(source)
@@ -121,6 +121,24 @@ def demo(
     if heard.get('adaptation', {}).get('last outcome') == 'PROMOTED':
         show_gain(output, model, backend, unseen)
     show_results(output, output / 'recording')
+
+
+def clear_results(output: Path) -> None:
+    """
+    Remove the recording and the store of an earlier demo, and mark the folder as one of demos.
+
+    Raises
+    ------
+    MonoDepthError
+        If they were there before any demo.
+
+    """
+    folders = [path for path in (output / 'recording', output / 'store') if path.exists()]
+    if folders and not (output / MARKER).is_file():
+        raise MonoDepthError(f'{folders[0]} was made by no demo: give another --output')
+    for folder in folders:
+        shutil.rmtree(folder)
+    (output / MARKER).touch()
 
 
 def why_not_adapt(model: str) -> str:
