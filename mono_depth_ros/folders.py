@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 import json
 import math
@@ -58,6 +59,7 @@ class FolderFrames(FrameSource):
             )
         super().__init__(str(folder), len(files), strict)
         self.folder, self.files, self.rate = folder, files, rate
+        self._stems = Counter(path.stem for path in files)
         self.camera: PinholeCamera | None = None
         self.depth_scale = 1000.0
         # Without it a depth image means nothing.
@@ -83,7 +85,7 @@ class FolderFrames(FrameSource):
         return Frame(
             rgb,
             stamp_of(index, self.rate),
-            path.stem,
+            path.stem if self._stems[path.stem] == 1 else path.name,
             self.camera,
             read_depth(depth, self.depth_scale, (height, width)) if depth.is_file() else None,
             read_pose(pose) if pose.is_file() else None,

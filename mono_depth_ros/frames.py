@@ -38,7 +38,8 @@ class Frame:
     stamp_ns : int
         When it was taken [ns]; frames without a clock are ``index / rate`` apart.
     name : str
-        Stem of its file, or its number in a video or bag.
+        Stem of its file, with its suffix where two files have the same one, or its number in a
+        video or bag.
     camera : PinholeCamera or None
         Intrinsics of ``rgb``, where they are known.
     depth : np.ndarray, shape (H, W), float32, or None

@@ -13,7 +13,7 @@ from typing import Annotated, TYPE_CHECKING
 from mono_depth_ros.cli import engines
 from mono_depth_ros.cli.console import console, progress_bar
 from mono_depth_ros.config import EngineConfig
-from mono_depth_ros.errors import CameraError, DatasetError, ImageError
+from mono_depth_ros.errors import CameraError, ConfigError, DatasetError, ImageError
 import typer
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def estimate(
     source = open_frames(images, topic=topic)
     given = camera_from_json(Path(camera).expanduser())[0] if camera else None
     job = Job(source, CameraChoice(given, fov), output, config, ply=ply, limit=limit)
+    job.check_output()
     make_folder(output)
     job.run()
     console.print(job.summary(), highlight=False)
@@ -131,6 +132,14 @@ class Job:
     written: int = 0
     failed: int = 0
     engine: str = ''
+
+    def check_output(self) -> None:
+        """Raise ConfigError if an image would be overwritten by its own depth."""
+        for image in getattr(self.source, 'files', ()):
+            if (self.output / f'{image.stem}.png').resolve() == image.resolve():
+                raise ConfigError(
+                    f'{image} would be overwritten by its depth: give another folder as --output'
+                )
 
     def run(self) -> None:
         """

@@ -52,6 +52,31 @@ def test_each_image_gets_depth_in_millimetres_and_a_picture(run, images, tmp_pat
     assert colours[50, 127, 0] > colours[50, 127, 2]
 
 
+@pytest.mark.parametrize('what', ['rgb', 'rgb/a.png'])
+def test_no_image_is_overwritten_by_its_depth(run, images, red_network, what):
+    before = (images / 'rgb' / 'a.png').read_bytes()
+
+    status, _, said = run(
+        'estimate', images / what, '--output', images / 'rgb', '--model', red_network
+    )
+
+    assert status == 1
+    assert 'would be overwritten by its depth: give another folder as --output' in said
+    assert (images / 'rgb' / 'a.png').read_bytes() == before
+
+
+def test_two_images_of_one_stem_have_two_results(run, images, tmp_path, red_network):
+    (images / 'rgb' / 'a.bmp').write_bytes((images / 'rgb' / 'a.png').read_bytes())
+
+    run('estimate', images, '--output', tmp_path / 'output', '--model', red_network)
+
+    assert {path.name for path in (tmp_path / 'output').glob('*[!r].png')} == {
+        'a.png.png',
+        'a.bmp.png',
+        'b.png',
+    }
+
+
 def test_a_cloud_uses_the_camera_of_the_folder(run, images, tmp_path, red_network):
     run('estimate', images, '--output', tmp_path, '--model', red_network, '--ply')
 
