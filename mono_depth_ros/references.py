@@ -23,6 +23,8 @@ DELAY_S = 0.3
 KEPT_NS = 500_000_000
 # Images that may wait at once for somebody to have time for them.
 WAITING = 24
+# The newest messages of a topic, enough for 100 Hz over that time; stamps may stand still.
+RECENT = 64
 POINTS = 500
 # Between two poses farther apart nobody knows where the robot was.
 POSE_GAP_NS = 200_000_000
@@ -66,11 +68,20 @@ class ReferenceMatcher:
         return '; '.join(filter(None, self._problems.values()))
 
     def keep(self, topic: str, stamp_ns: int, message: Any) -> None:
-        """Keep a message for a while, and longer if an image that waits has none nearer."""
-        kept = [*self._recent[topic], (stamp_ns, message)]
+        """
+        Keep a message for a while, and longer if an image that waits has none nearer.
+
+        It takes the place of one with the same stamp, and of the oldest where there are too many:
+        the stamps of a driver may never change, and a simulated clock may stand still or creep.
+        """
+        kept = [entry for entry in self._recent[topic] if entry[0] != stamp_ns]
+        kept.append((stamp_ns, message))
         wanted = {_nearest(kept, image)[0] for image in list(self._expected)}
+        old = len(kept) - RECENT
         self._recent[topic] = [
-            entry for entry in kept if abs(stamp_ns - entry[0]) <= KEPT_NS or entry[0] in wanted
+            entry
+            for number, entry in enumerate(kept)
+            if (number >= old and abs(stamp_ns - entry[0]) <= KEPT_NS) or entry[0] in wanted
         ]
 
     def add_odometry(self, message: Any) -> None:

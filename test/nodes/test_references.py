@@ -15,7 +15,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from geometry_msgs.msg import TransformStamped
 from mono_depth_ros.errors import ConfigError, ImageError
 from mono_depth_ros.nodes.references import References, stamp_ns_of
-from mono_depth_ros.references import cloud_to_xyz, message_to_depth
+from mono_depth_ros.references import cloud_to_xyz, message_to_depth, RECENT, WAITING
 from nav_msgs.msg import Odometry
 from played import make_depth, PlayedNode, STAMP, with_header
 from rclpy.serialization import serialize_message
@@ -107,6 +107,27 @@ def test_depth_that_no_image_waits_for_goes_after_a_while():
 
     assert references.points(STAMP + 299 * 11_111_111 - 400_000_000, CAMERA, 'eye') is not None
     assert references.points(STAMP + 299 * 11_111_111 - 700_000_000, CAMERA, 'eye') is None
+
+
+@pytest.mark.parametrize('step_ns', [0, 1000])
+def test_stamps_that_stand_still_or_creep_fill_no_memory(step_ns):
+    references, hear = listening()
+    depth = make_depth(np.ones((24, 32), np.float32))
+    references.expect(STAMP)
+
+    for number in range(1000):
+        hear('reference/depth', with_header(depth, STAMP + number * step_ns))
+
+    assert len(references._recent['reference/depth']) <= RECENT + WAITING
+    assert references.points(STAMP, CAMERA, 'eye') is not None
+
+
+def test_of_two_messages_with_one_stamp_the_last_counts():
+    references, hear = listening()
+    for metres in (1.0, 2.0):
+        hear('reference/depth', with_header(make_depth(np.full((24, 32), metres, np.float32))))
+
+    assert set(references.points(STAMP, CAMERA, 'eye')[:, 2]) == {2.0}
 
 
 def test_what_came_too_early_or_too_late_is_left_alone():
