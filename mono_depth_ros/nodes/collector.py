@@ -19,7 +19,7 @@ from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFram
 from mono_depth_ros.camera import info_to_camera
 from mono_depth_ros.errors import MonoDepthError, ShapeError
 from mono_depth_ros.nodes.camera_input import CameraInput
-from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
+from mono_depth_ros.nodes.conversions import check_pair, header_stamp_ns, message_to_rgb
 from mono_depth_ros.nodes.references import References, stamp_ns_of
 from mono_depth_ros.references import DELAY_S, WAITING
 from mono_depth_ros.statistics import FrameStatistics
@@ -225,8 +225,7 @@ class Collector:
         self.taken += 1
         camera = info_to_camera(check_pair(message, info))
         rgb = message_to_rgb(message)
-        header = message.header
-        stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+        header, stamp = message.header, header_stamp_ns(message.header)
         points = self.references.points(stamp, camera, header.frame_id)
         size = self._size_for((camera.height, camera.width))
         frame = make_target_frame(rgb, camera, size, stamp_ns=stamp, points=points)

@@ -13,7 +13,7 @@ from mono_depth_ros.camera import info_to_camera
 from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
 from mono_depth_ros.nodes.camera_input import CameraInput
-from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
+from mono_depth_ros.nodes.conversions import check_pair, header_stamp_ns, message_to_rgb
 from mono_depth_ros.nodes.diagnostics import depth_status
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
@@ -21,7 +21,6 @@ from mono_depth_ros.nodes.parameters import declare_config, follow_config
 from mono_depth_ros.nodes.plan_builder import build_only
 from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
 from mono_depth_ros.statistics import FrameStatistics
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 if TYPE_CHECKING:
@@ -127,8 +126,8 @@ class DepthNode(ClosingNode):
     def _on_image(self, message: Image | CompressedImage) -> None:
         """Answer one image, or count why not. One bad image never stops the node."""
         started = time.perf_counter()
-        stamp = Time.from_msg(message.header.stamp)
-        in_order = self._statistics.received(stamp.nanoseconds)
+        stamp_ns = header_stamp_ns(message.header)
+        in_order = self._statistics.received(stamp_ns)
         if self._outputs is None or not self._outputs.wanted():
             self._state = 'idle: nobody listens'
             return
@@ -136,7 +135,7 @@ class DepthNode(ClosingNode):
             self._drop('out of order', 'the stamp of an image went back')
             return
         try:
-            self._answer(message, stamp)
+            self._answer(message, stamp_ns)
         except EngineError as error:
             self._drop('engine', str(error))
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
@@ -148,7 +147,7 @@ class DepthNode(ClosingNode):
             )
         self._statistics.worked(time.perf_counter() - started)
 
-    def _answer(self, message: Image | CompressedImage, stamp: Time) -> None:
+    def _answer(self, message: Image | CompressedImage, stamp_ns: int) -> None:
         """Publish the depth of one image."""
         info = check_pair(message, self._info)
         camera = info_to_camera(info)
@@ -164,7 +163,7 @@ class DepthNode(ClosingNode):
         self._outputs.publish(
             depth, rgb, camera, info, message.header, output, estimator.max_depth
         )
-        self._statistics.published((self.get_clock().now() - stamp).nanoseconds * 1e-9)
+        self._statistics.published((self.get_clock().now().nanoseconds - stamp_ns) * 1e-9)
         self._state = 'running'
         self._slot.answered(rgb, camera, raw)
         if scale is not None:

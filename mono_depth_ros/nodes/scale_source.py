@@ -11,6 +11,7 @@ import time
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.config import ScaleConfig
 from mono_depth_ros.floor_scale import FloorScale
+from mono_depth_ros.nodes.conversions import header_stamp_ns
 from mono_depth_ros.nodes.references import References
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.scale import Fit, fit_correction, sample_depth
@@ -18,7 +19,6 @@ from mono_depth_ros.slow_scale import SlowScale
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.time import Time
 from std_msgs.msg import Header
 
 # Seconds between two fits; each takes some milliseconds.
@@ -107,7 +107,7 @@ class ScaleSource:
             What said it: a new version of the network has other metres.
 
         """
-        stamp_ns = Time.from_msg(header.stamp).nanoseconds
+        stamp_ns = header_stamp_ns(header)
         stamp_s = stamp_ns * 1e-9
         slow = self._follow_network(estimator, depth, stamp_s)
         corrected = slow.advance(stamp_s).apply(depth)

@@ -13,6 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from driver import (
     call,
@@ -60,6 +61,15 @@ def test_an_image_becomes_depth_with_its_header_and_camera(listener, camera):
     info = stamped(infos, answer.header.stamp)
     assert (info.height, info.width) == (HEIGHT, WIDTH)
     assert list(info.p) == pytest.approx(list(camera_info(CAMERA).p))
+
+
+def test_a_stamp_from_before_time_ends_nothing(listener, camera):
+    depths = listener.subscribe(Image, 'depth/image_rect')
+    camera.ask(depths)
+
+    listener.spin_until(lambda: stamped(depths, camera.send(stamp=Time(sec=-1, nanosec=5))), 5.0)
+
+    camera.ask(depths)
 
 
 def test_a_cloud_has_the_place_and_colour_of_every_second_pixel(listener, camera):
