@@ -20,8 +20,15 @@ from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine.beside import beside_images
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.engine.store_reader import StoreReader
-from mono_depth_ros.errors import EngineError, ModelError, PlanMissingError, StoreError
+from mono_depth_ros.errors import (
+    EngineError,
+    ModelError,
+    MonoDepthError,
+    PlanMissingError,
+    StoreError,
+)
 from mono_depth_ros.loading import load_estimator
+from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.registry import resolve_model, ResolvedModel
 from mono_depth_ros.nodes.plan_builder import PlanBuilder
 from mono_depth_ros.pipeline import DepthEstimator
@@ -125,10 +132,15 @@ class EngineLoader:
         missing: list[PlanMissingError] = []
 
         def on_missing_plan(error: PlanMissingError) -> bool:
-            if build:
+            if not build:
+                missing.append(error)
+            elif self.size_is_known(model.manifest, image_size):
                 self.plans.build(error)
             else:
-                missing.append(error)
+                raise MonoDepthError(
+                    'no image has come yet, so nobody knows for which size to build the TensorRT '
+                    f'plan of {model.manifest.name} {model.version}: try again when images come'
+                )
             return build
 
         try:
@@ -188,7 +200,8 @@ class EngineLoader:
         A candidate that is damaged is an error, not a reason to load something else. A network
         that is no good is marked bad in the store before the outcome is told; whatever else keeps
         it from being loaded (no memory, no plan) may be over the next time. ``build`` builds a
-        missing TensorRT plan first, instead of taking another backend. Otherwise as `load_again`.
+        missing TensorRT plan first, instead of taking another backend; where nobody knows its
+        size yet, that is an error. Otherwise as `load_again`.
         """
 
         def load() -> Loaded:
@@ -254,6 +267,10 @@ class EngineLoader:
         manifest = estimator.engine.manifest
         wanted = self._fixed_size or input_size_for(manifest, image_size[1], image_size[0])
         return estimator.engine.input_size == wanted
+
+    def size_is_known(self, manifest: Manifest, image_size: tuple[int, int] | None) -> bool:
+        """Say whether the input size is settled: by the settings, the network or an image."""
+        return bool(self._fixed_size or image_size) or not manifest.dynamic
 
     def close(self) -> None:
         """End the background thread, and what is loaded there as soon as it can be ended."""

@@ -68,6 +68,9 @@ class EngineSlot:
         self._logger = node.get_logger()
         self._loader = EngineLoader(config)
         self._refused_size: tuple[int, int] | None = None
+        # Size of the images that wait for an engine of theirs.
+        self._awaited_size: tuple[int, int] | None = None
+        self._plan_waits = False
         self._trusted: Loaded | None = None
         self._watch: HealthWatch | None = None
         self._took = 0.0
@@ -102,15 +105,14 @@ class EngineSlot:
         Raises
         ------
         ImageError
-            Also while the engine for images of another size is being loaded.
+            Also while images wait for the engine of their size.
 
         """
         size = rgb.shape[:2]
         if not (self._loader.size_fits(self.estimator, size) or size == self._refused_size):
-            # Every image waits for this engine: there is none to give way to.
-            on_done = partial(self._swap_soon, size, None)
-            self._loader.load_again(self._loaded, size, on_done, beside=False)
-            raise ImageError(f'loading the engine for images of {size[1]}x{size[0]} px')
+            self._load_for(size)
+        elif self._plan_waits:
+            self._build_missing_plan()
         started = time.perf_counter()
         try:
             depth = self.estimator.infer(rgb, camera)
@@ -120,6 +122,21 @@ class EngineSlot:
             raise
         self._took = time.perf_counter() - started
         return depth
+
+    def _load_for(self, size: tuple[int, int]) -> None:
+        """
+        Load the engine for images of another size; raise ImageError while they wait for it.
+
+        They do not wait for another one, which may take minutes to build: until that is loaded,
+        an input that stretches them is better than no depth.
+        """
+        if self._awaited_size is None:
+            # Every image waits for this engine: there is none to give way to.
+            on_done = partial(self._swap_soon, size, None)
+            if self._loader.load_again(self._loaded, size, on_done, beside=False):
+                self._awaited_size = size
+        if self._awaited_size == size:
+            raise ImageError(f'loading the engine for images of {size[1]}x{size[0]} px')
 
     def answered(
         self, rgb: NDArray[np.uint8], camera: PinholeCamera, depth: NDArray[np.float32]
@@ -166,6 +183,8 @@ class EngineSlot:
         if self._closed:
             # The service is gone, and who asked sees that: an answer has no way back.
             return
+        if size is not None:
+            self._awaited_size = None
         error = loaded.exception()
         if error is None:
             self._use(loaded.result())
@@ -204,16 +223,19 @@ class EngineSlot:
         failed, self._loaded = self.estimator, self._trusted
         self._watch = self._trusted = None
         self._loader.dispose(failed)
-        # What it was loaded for: another attempt for this size would end here again.
-        self._refused_size = self._image_size()
         version = failed.model.version
+        withdrawn = failed.model.origin == 'store' and version != self.estimator.model.version
+        # What it was loaded for: another attempt for this size would end here again, unless it is
+        # never loaded again. Then the one before may lack the engine of this size, or its plan.
+        self._refused_size = None if withdrawn else self._image_size()
+        self._plan_waits = withdrawn
         self.taken_back = f'{version}: {reason}'
         self._logger.error(
             f'version {version} is taken back, {reason}. '
             f'Using {describe_engine(self.estimator.engine)} again'
         )
         self._tell()
-        if failed.model.origin == 'store' and version != self.estimator.model.version:
+        if withdrawn:
             self._loader.withdraw(version, reason, self._on_withdrawn)
 
     def _on_withdrawn(self, problem: str) -> None:
@@ -236,11 +258,15 @@ class EngineSlot:
     # Plans.
 
     def _build_missing_plan(self) -> None:
-        """Build the TensorRT plan that the engine in use stands in for."""
+        """Build the TensorRT plan that the engine in use stands in for, once its size is known."""
         missing, plans = self._loaded.missing, self._loader.plans
+        self._plan_waits = False
         if missing is None:
             return
-        if plans.start(missing, self._plan_soon):
+        if not self._loader.size_is_known(self.engine.manifest, self._image_size()):
+            self._plan_waits = True
+            self._logger.info(f'{missing}. The first image says for which size one is built')
+        elif plans.start(missing, self._plan_soon):
             self._logger.info(f'{missing}. Building it now, images are answered meanwhile')
         elif not plans.progress:
             self._logger.warning(str(missing))

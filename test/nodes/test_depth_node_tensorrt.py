@@ -14,12 +14,13 @@ import pytest
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 from diagnostic_msgs.msg import DiagnosticArray
-from driver import call, Camera, DEPTH, depth_of, status_values
+from driver import call, Camera, DEPTH, depth_of, RGB, status_values
 from mono_depth_ros.engine.plan_build import PlanBuild
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 pytest.importorskip('onnxruntime', reason='the double of TensorRT runs on onnxruntime')
+WIDE = np.tile(RGB, (1, 2, 1))
 DOUBLES = Path(__file__).parents[1] / 'doubles'
 
 
@@ -100,6 +101,56 @@ def test_without_a_plan_it_answers_at_once_builds_and_swaps(
     assert any('building the TensorRT plan: Building the engine' in text for text in built)
     assert 'Building it now, images are answered meanwhile' in node.output
     assert len(list(engines().glob('*.plan'))) == 1
+
+
+def test_a_camera_of_another_shape_has_its_own_plan_built_and_no_other(
+    gpu, listener, statuses, red_network
+):
+    gpu(steps=10, step_s=0.2)
+    camera = Camera(listener)
+    depths = listener.subscribe(Image, 'depth/image_rect')
+
+    with running('depth_node', model=red_network) as node:
+        assert listener.spin_until(lambda: backend(statuses))  # it waits for images
+        camera.ask(depths, lambda: camera.image(WIDE))
+        assert listener.spin_until(lambda: backend(statuses) == 'tensorrt')
+        assert camera.ask(depths, lambda: camera.image(WIDE))
+        assert node.stop() == 0, node.output
+
+    assert node.output.count('Building it now') == 1
+    assert 'using red 0 on tensorrt (Pretended Orin, fp16) at 64x176' in node.output
+    assert len(list(engines().glob('*.plan'))) == 1
+
+
+def test_a_reload_before_the_first_image_builds_no_plan_of_a_size_that_nobody_wants(
+    gpu, listener, red_network, tmp_path
+):
+    model = tmp_path / 'red.onnx'
+    shutil.copy(red_network, model)
+    for size in ((96, 128), (64, 176)):
+        PlanBuild(model, size).run()
+    camera = Camera(listener)
+    depths = listener.subscribe(Image, 'depth/image_rect')
+
+    def reload():
+        return call(listener, Trigger, '/depth_node/reload_engine', Trigger.Request())
+
+    with running('depth_node', model=model) as node:
+        assert reload().success  # it has its plan
+        # The same network in other bytes: a plan of its own.
+        model.write_bytes(model.read_bytes() + b'\x32\x00')
+        early = reload()
+        model.write_bytes(red_network.read_bytes())
+        assert camera.ask(depths, lambda: camera.image(WIDE))
+        model.write_bytes(model.read_bytes() + b'\x32\x00')
+        late = reload()
+        assert node.stop() == 0, node.output
+
+    assert not early.success
+    assert 'no image has come yet' in early.message
+    assert late.success, late.message
+    assert 'on tensorrt (Pretended Orin, fp16) at 64x176' in late.message
+    assert len(list(engines().glob('*.plan'))) == 3
 
 
 def test_build_only_builds_the_plan_and_ends(gpu, red_network):

@@ -9,7 +9,13 @@ import time
 
 from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine import durable
-from mono_depth_ros.errors import EngineError, ModelError, MonoDepthError, StoreError
+from mono_depth_ros.errors import (
+    EngineError,
+    ModelError,
+    MonoDepthError,
+    PlanMissingError,
+    StoreError,
+)
 from mono_depth_ros.nodes import engine_loader
 from mono_depth_ros.nodes.engine_loader import EngineLoader
 import pytest
@@ -157,6 +163,33 @@ def test_a_candidate_that_failed_is_not_loaded_for_images_of_another_size(
 
     assert loaded.estimator.model.version == store.find(1).name
     assert loaded.estimator.engine.input_size != before.estimator.engine.input_size
+
+
+@pytest.mark.parametrize(
+    ('input_size', 'image_size', 'built'),
+    [('auto', None, False), ('auto', (48, 64), True), ('48x64', None, True)],
+)
+def test_a_plan_is_built_only_where_its_size_is_known(
+    store, red_network, monkeypatch, input_size, image_size, built
+):
+    settings = {'model': str(red_network), 'store': str(store.root), 'backend': 'onnxruntime'}
+    loader = EngineLoader(EngineConfig(input_size=input_size, **settings))
+    real, builds, done = engine_loader.load_estimator, [], Future()
+
+    def load(*arguments, on_missing_plan, **options):
+        on_missing_plan(PlanMissingError('no plan'))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(engine_loader, 'load_estimator', load)
+    monkeypatch.setattr(loader.plans, 'build', builds.append)
+    assert loader.reload(image_size, done.set_result, build=True)
+    error = done.result(60).exception()
+    loader.close()
+
+    assert bool(builds) is built
+    assert (error is None) is built
+    assert built or 'nobody knows for which size to build' in str(error)
+    assert store.find(1).bad == ''
 
 
 def test_what_no_version_can_mend_ends_the_start(store, red_network):
