@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 import threading
+from typing import Any
 
 import cv2
 from mono_depth_ros.adaptation.frame_buffer import embed
@@ -17,13 +18,14 @@ FEATURES = ('brightness', 'contrast', 'red', 'blue', 'detail', 'layout')
 # Spread that a feature has anywhere, so that a standstill makes no drift of noise.
 _LEAST_SPREAD = np.array([0.02, 0.02, 0.01, 0.01, 0.15, 0.1])
 RECENT = 30
+_DECIMALS = 6
 
 
 class InputStatistics:
     """
     Compares the recent images with those that the last cycle was made from.
 
-    Any thread may call it. Before the first cycle there is nothing to compare with, and no drift.
+    Any thread may call it. Before the first `mark` there is nothing to compare with, and no drift.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ class InputStatistics:
     def __init__(self, recent: int = RECENT) -> None:
         self._recent: deque[NDArray[np.uint8]] = deque(maxlen=recent)
         self._lock = threading.Lock()
-        self._layout: NDArray[np.float32] | None = None
+        self._layout: NDArray[np.float64] | None = None
         self._mean = self._spread = np.zeros(len(FEATURES))
 
     def observe(self, rgb: NDArray[np.uint8]) -> None:
@@ -49,12 +51,37 @@ class InputStatistics:
         small = [cv2.resize(rgb, (64, 48), interpolation=cv2.INTER_AREA) for rgb in images]
         if not small:
             return
-        layout = np.mean([_embed(np.asarray(rgb, np.uint8)) for rgb in small], axis=0)
+        embedded = np.stack([_embed(np.asarray(rgb, np.uint8)) for rgb in small])
+        layout = embedded.astype(np.float64).mean(0)
         values = np.stack([describe(np.asarray(rgb, np.uint8), layout) for rgb in small])
         with self._lock:
             self._layout = layout
             self._mean = values.mean(0)
             self._spread = np.maximum(values.std(0), _LEAST_SPREAD)
+
+    @property
+    def marked(self) -> bool:
+        """Say whether there is something to compare with."""
+        return self._layout is not None
+
+    def state(self) -> dict[str, list[float]]:
+        """Return what is compared with, in plain values; empty if there is nothing."""
+        with self._lock:
+            if self._layout is None:
+                return {}
+            values = {'layout': self._layout, 'mean': self._mean, 'spread': self._spread}
+        return {name: np.round(value, _DECIMALS).tolist() for name, value in values.items()}
+
+    def restore(self, state: object) -> None:
+        """Compare with the `state` of an earlier process; one that is damaged changes nothing."""
+        kept: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
+        layout, mean, spread = (_numbers(kept.get(name)) for name in ('layout', 'mean', 'spread'))
+        sizes = [_embed(np.zeros((48, 64, 3), np.uint8)).size, len(FEATURES), len(FEATURES)]
+        if [layout.size, mean.size, spread.size] != sizes:
+            return
+        with self._lock:
+            self._layout, self._mean = layout, mean
+            self._spread = np.maximum(spread, _LEAST_SPREAD)
 
     def drift(self) -> tuple[float, str]:
         """Return the largest distance, in standard deviations, and the feature it is of."""
@@ -84,6 +111,16 @@ def describe(rgb: NDArray[np.uint8], layout: NDArray[np.floating]) -> NDArray[np
             float(_embed(rgb) @ layout),
         ]
     )
+
+
+def _numbers(value: object) -> NDArray[np.float64]:
+    """Return a list of small numbers as an array; an empty one if it is anything else."""
+    try:
+        numbers = np.array(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return np.empty(0)
+    usable = numbers.ndim == 1 and bool((np.abs(numbers) < 100).all())  # NaN is not
+    return numbers if usable else np.empty(0)
 
 
 def _embed(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

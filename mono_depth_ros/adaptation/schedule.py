@@ -123,7 +123,8 @@ class Schedule:
         Parameters
         ----------
         drift : float
-            How far the images are from those of the last cycle, in standard deviations.
+            How far the images are from those of the last cycle, before it from the first ones,
+            in standard deviations.
 
         """
         config = self.config

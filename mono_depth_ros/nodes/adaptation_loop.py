@@ -33,6 +33,8 @@ LAG_TICKS = 10
 RETRY_TICKS, MAX_RETRY_TICKS = 20, 1200
 # How far the schedule is is written to the store after so many ticks, if it changed.
 KEEP_TICKS = 120
+# What the images are compared with stands there under this name.
+COMPARED = 'compared_with'
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class AdaptationLoop:
         self.schedule = Schedule(settings.schedule)
         self._kept = in_use.store.schedule()
         self.schedule.restore(self._kept, len(buffer))
+        collector.statistics.restore(self._kept.get(COMPARED))
         self.runner = CycleRunner()
         self.outcome: Outcome | None = None
         self.problem = ''
@@ -136,6 +139,7 @@ class AdaptationLoop:
         except StoreError as error:
             self.problem = str(error)
         self.schedule.kept(self.collector.new_frames())
+        self._mark_first()
         self._ticks += 1
         if self._ticks % KEEP_TICKS == 0:
             self._keep_schedule()
@@ -191,8 +195,8 @@ class AdaptationLoop:
             cycle=settings.cycle,
         )
         self.schedule.begin()
-        self._keep_schedule()
         self.collector.statistics.mark(frame.rgb for frame in frames)
+        self._keep_schedule()
         self.runner.start(job, frames)
         self._logger.info(f'a cycle begins with {len(frames)} images: {reason}')
 
@@ -232,6 +236,12 @@ class AdaptationLoop:
         if self.schedule.running:
             self.schedule.cancel()
         self._keep_schedule()
+
+    def _mark_first(self) -> None:
+        """Measure drift from where the robot began, until a cycle is made from other images."""
+        statistics = self.collector.statistics
+        if not statistics.marked and len(self.buffer) >= self.settings.cycle.min_frames:
+            statistics.mark(frame.rgb for frame in self.buffer.snapshot())
 
     def _may_try_again(self) -> bool:
         """Say whether it is time to ask the depth node again to try the version that waits."""
@@ -326,7 +336,7 @@ class AdaptationLoop:
 
     def _keep_schedule(self) -> None:
         """Let a restart go on where this process is."""
-        state = self.schedule.state()
+        state = {**self.schedule.state(), COMPARED: self.collector.statistics.state()}
         if state == self._kept:
             return
         try:

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 from mono_depth_ros.adaptation.config import AdapterConfig, BufferConfig, CycleConfig, GateConfig
+from mono_depth_ros.adaptation.drift import InputStatistics
 from mono_depth_ros.adaptation.outcome import ADDED, FAILED, Outcome, REJECTED
 from mono_depth_ros.adaptation.schedule import ScheduleConfig
 from mono_depth_ros.config import AdaptationNodeConfig, EngineConfig
@@ -25,6 +26,8 @@ from mono_depth_ros.nodes.hand_over import Reply
 from mono_depth_ros.nodes.network_in_use import NetworkInUse
 
 MODEL = shipped_models()['indoor']
+BRIGHT = np.tile(np.arange(100, 228, 2, dtype=np.uint8)[:, None], (48, 1, 3))
+DARK = BRIGHT // 2
 
 
 class PlayedCycle:
@@ -82,8 +85,7 @@ class PlayedCollector:
 
     def __init__(self):
         self.new, self.paused = 0, False
-        self.statistics = SimpleNamespace(drift=lambda: (self.drift, ''), mark=lambda images: None)
-        self.drift = 0.0
+        self.statistics = InputStatistics(recent=3)
 
     def new_frames(self):
         new, self.new = self.new, 0
@@ -116,7 +118,7 @@ def new_loop(tmp_path, model='indoor'):
     made = AdaptationLoop(
         settings,
         in_use,
-        Buffer([SimpleNamespace(rgb=None)] * 8),
+        Buffer([SimpleNamespace(rgb=BRIGHT)] * 8),
         PlayedCollector(),
         PlayedHandOver(),
         logging.getLogger('test'),
@@ -145,6 +147,12 @@ def end_cycle(loop, outcome):
         loop.tick()
 
 
+def look(loop, rgb):
+    """Let the camera look at this for a while."""
+    for _ in range(3):
+        loop.collector.statistics.observe(rgb)
+
+
 @contextmanager
 def full_disk(store):
     """Let no version of a store be put in use meanwhile."""
@@ -170,11 +178,55 @@ def test_enough_new_images_begin_a_cycle(loop):
 
 def test_images_that_differ_begin_a_cycle(loop, tmp_path):
     loop.schedule.config = ScheduleConfig(after_frames=0, min_new_frames=0, on_drift=3.0)
-    loop.collector.drift = 3.5
+    look(loop, BRIGHT)
+    loop.tick()
+    same = loop.runner.active
 
+    look(loop, DARK)
     loop.tick()
 
-    assert loop.runner.active
+    assert (same, loop.runner.active) == (False, True)
+
+
+def test_a_restart_compares_images_with_those_before(loop, tmp_path):
+    on_drift = ScheduleConfig(after_frames=0, min_new_frames=0, on_drift=3.0, rest_s=0.0)
+    loop.begin('of the test')
+    loop.stop('the node ends')
+
+    again = new_loop(tmp_path)
+    again.schedule.config = on_drift
+    again.buffer[:] = [SimpleNamespace(rgb=DARK)] * 8
+    look(again, DARK)
+    again.tick()
+
+    assert again.runner.active
+
+
+def test_what_is_compared_with_is_kept_before_the_first_cycle(loop, tmp_path):
+    loop.tick()
+    loop.stop('the node ends')
+
+    assert new_loop(tmp_path).collector.statistics.state() == loop.collector.statistics.state()
+
+
+def test_a_few_images_are_not_where_a_robot_began(loop):
+    del loop.buffer[3:]
+    loop.tick()
+    few = loop.collector.statistics.marked
+    loop.buffer.append(loop.buffer[0])
+    loop.tick()
+
+    assert (few, loop.collector.statistics.marked) == (False, True)
+
+
+def test_a_schedule_without_what_is_compared_with_is_read(loop, tmp_path):
+    end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
+    loop.in_use.store.keep_schedule(loop.schedule.state())
+
+    again = new_loop(tmp_path)
+
+    assert again.schedule.rejections == 1
+    assert not again.collector.statistics.marked
 
 
 def test_a_candidate_is_promoted_once_the_depth_node_has_it(loop, tmp_path):
