@@ -30,7 +30,8 @@ class ScheduleConfig(Config):
     on_drift: float = setting(
         0.0,
         'Begin a cycle when brightness, contrast, tint, detail or layout of the images are so '
-        'many standard deviations from those of the last cycle; 3 is a new place, 0 does not',
+        'many standard deviations from those of the last cycle, before it from the first ones; '
+        '3 is a new place, 0 does not',
         minimum=0.0,
     )
     min_new_frames: int = setting(
