@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import sys
 import time
 from typing import Any, TYPE_CHECKING
@@ -119,9 +120,14 @@ class DepthNode(ClosingNode):
     # Images.
 
     def _on_info(self, info: CameraInfo) -> None:
-        """Keep the latest camera_info."""
+        """Keep the latest camera_info; the first one says for which size to load the engine."""
         self._info = info
         self._statistics.received_info()
+        if self._image_size is None:
+            with suppress(CameraError):  # which is told once somebody wants depth
+                camera = info_to_camera(info)
+                self._image_size = camera.height, camera.width
+                self._slot.expect(self._image_size)
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         """Answer one image, or count why not. One bad image never stops the node."""

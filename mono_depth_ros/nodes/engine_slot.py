@@ -108,11 +108,9 @@ class EngineSlot:
             Also while images wait for the engine of their size.
 
         """
-        size = rgb.shape[:2]
-        if not (self._loader.size_fits(self.estimator, size) or size == self._refused_size):
-            self._load_for(size)
-        elif self._plan_waits:
-            self._build_missing_plan()
+        rows, columns = rgb.shape[:2]
+        if not self.expect((rows, columns)):
+            raise ImageError(f'loading the engine for images of {columns}x{rows} px')
         started = time.perf_counter()
         try:
             depth = self.estimator.infer(rgb, camera)
@@ -123,20 +121,28 @@ class EngineSlot:
         self._took = time.perf_counter() - started
         return depth
 
-    def _load_for(self, size: tuple[int, int]) -> None:
+    def expect(self, size: tuple[int, int]) -> bool:
         """
-        Load the engine for images of another size; raise ImageError while they wait for it.
+        Load the engine for images of (height, width) pixels, or build the plan that it lacks.
 
-        They do not wait for another one, which may take minutes to build: until that is loaded,
-        an input that stretches them is better than no depth.
+        Returns
+        -------
+        bool
+            False while they wait for that engine. They do not wait for another one, which may
+            take minutes to build: until that is loaded, an input that stretches them is better
+            than no depth.
+
         """
+        if self._loader.size_fits(self.estimator, size) or size == self._refused_size:
+            if self._plan_waits:
+                self._build_missing_plan()
+            return True
         if self._awaited_size is None:
             # Every image waits for this engine: there is none to give way to.
             on_done = partial(self._swap_soon, size, None)
             if self._loader.load_again(self._loaded, size, on_done, beside=False):
                 self._awaited_size = size
-        if self._awaited_size == size:
-            raise ImageError(f'loading the engine for images of {size[1]}x{size[0]} px')
+        return self._awaited_size != size
 
     def answered(
         self, rgb: NDArray[np.uint8], camera: PinholeCamera, depth: NDArray[np.float32]

@@ -54,9 +54,9 @@ class Camera:
         self._images.publish(message)
         return message.header.stamp
 
-    def send_info(self):
+    def send_info(self, camera=CAMERA):
         """Publish a camera_info whose image gets lost."""
-        info = camera_info(CAMERA)
+        info = camera_info(camera)
         info.header.stamp, info.header.frame_id = self._clock.now().to_msg(), 'front'
         self._infos.publish(info)
         time.sleep(0.005)

@@ -189,6 +189,23 @@ def test_images_of_another_shape_are_answered_too(listener, camera):
     assert depth_of(camera.ask(depths)).shape == (HEIGHT, WIDTH)
 
 
+def test_the_engine_has_the_shape_of_the_camera_before_anybody_listens(listener, red_network):
+    reports = listener.subscribe(DiagnosticArray, '/diagnostics')
+    height, width = input_size_for(read_manifest(red_network), 256, 64)
+    wide = camera_from_fov(256, 64, 60.0)
+
+    with running('depth_node', model=red_network):
+        camera = Camera(listener)
+
+        def is_loaded():
+            camera.send_info(wide)
+            return (
+                reports and status_values(reports[-1]).get('network input') == f'{height}x{width}'
+            )
+
+        assert listener.spin_until(is_loaded, 30.0)
+
+
 def test_a_reload_is_for_images_as_they_are_cut(listener, camera, red_network):
     depths = listener.subscribe(Image, 'depth/image_rect')
     strip = np.ascontiguousarray(RGB[:32])
