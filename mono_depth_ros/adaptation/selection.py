@@ -37,6 +37,9 @@ class BestCandidate:
         Images that are neither trained on nor judged by.
     focal : float
         Reference focal length of the network [px].
+    on_floor : bool
+        Metric points are of a floor that the network in use has seen: shape chooses, where it is
+        known.
 
     Attributes
     ----------
@@ -47,8 +50,10 @@ class BestCandidate:
 
     """
 
-    def __init__(self, frames: Sequence[TargetFrame], focal: float) -> None:
-        self._frames, self._focal = frames, focal
+    def __init__(
+        self, frames: Sequence[TargetFrame], focal: float, *, on_floor: bool = False
+    ) -> None:
+        self._frames, self._focal, self._on_floor = frames, focal, on_floor
         self.network: FastDepth | None = None
         self.error = math.nan
         self._worse = 0
@@ -66,10 +71,11 @@ class BestCandidate:
         return self._worse
 
     def _error(self, depths: list[Depth]) -> float:
-        if measured(self._frames):
+        shape = structure_error(depths, self._frames)
+        if measured(self._frames) and (math.isnan(shape) or not self._on_floor):
             predicted, true = point_errors(depths, self._frames, self._focal)
             return float(np.mean(np.abs(predicted - true) / true))
-        return structure_error(depths, self._frames)
+        return shape
 
 
 @torch.no_grad()

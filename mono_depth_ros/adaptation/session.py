@@ -149,6 +149,7 @@ def adapt_network(
     *,
     start: FastDepth | None = None,
     held_out: Sequence[TargetFrame] = (),
+    on_floor: bool = False,
     report: Report = lambda event: None,
 ) -> AdaptationRun:
     """
@@ -173,6 +174,8 @@ def adapt_network(
         The network in use, if it is another one.
     held_out : sequence of TargetFrame
         Target images that are not trained on, to choose by; the gate must judge by others.
+    on_floor : bool
+        All metric points come from `anchor_to_floor`.
     report : callable
         Told every update: step, steps, losses, eta_s.
 
@@ -187,7 +190,7 @@ def adapt_network(
     recipe = choose_recipe(source, frames, config)
     in_use = start or source
     adapter = Adapter(source, recipe, config, start=start, frames=frames)
-    best = BestCandidate(held_out if recipe.chosen else [], source.focal)
+    best = BestCandidate(held_out if recipe.chosen else [], source.focal, on_floor=on_floor)
     started = time.monotonic()
     recent: list[dict[str, float]] = []
     stopped = ''
@@ -286,6 +289,7 @@ def adapt_and_judge(
         config,
         start=start,
         held_out=choosing,
+        on_floor=on_floor,
         report=lambda event: report({'stage': 'train', **event}),
     )
     report({'stage': 'judge'})

@@ -84,6 +84,29 @@ def test_the_best_candidate_is_kept(tiny, frames, metric):
     assert best.error == pytest.approx(0.0, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ('on_floor', 'shaped', 'chosen'),
+    [
+        (False, True, 'scale'),
+        (True, True, 'shape'),
+        (True, False, 'scale'),
+    ],
+)
+def test_what_the_floor_says_chooses_only_where_no_shape_is_known(
+    tiny, frames, on_floor, shaped, chosen
+):
+    known = with_truth(tiny, frames, metric=True)
+    if shaped:
+        known = with_truth(bent(tiny, 1.5), known, metric=False)
+    best = BestCandidate(known, tiny.focal, on_floor=on_floor)
+    candidates = {'scale': tiny, 'shape': bent(tiny, 1.5)}
+
+    for network in candidates.values():
+        best.offer(lambda network=network: network)
+
+    assert best.network is candidates[chosen]
+
+
 def test_structure_does_not_choose_a_scale(tiny, frames):
     best = BestCandidate(with_truth(tiny, frames, metric=False), tiny.focal)
     best.offer(lambda: scaled(tiny, 0.5))
