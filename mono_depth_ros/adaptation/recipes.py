@@ -159,7 +159,7 @@ RECIPES = {
         replay=1.0,
         recall=1.0,
         consistency=0.3,
-        structure=1.0,
+        structure=2.0,
         scale=1.0,
         keeps_scale=False,
     ),
