@@ -136,9 +136,10 @@ class VersionStore(StoreReader):
 
         """
         with self._writing('promote a version'):
-            if name not in (self.waiting_name(), self.current_name()):
+            chosen = self.find(name)
+            if chosen.name not in (self.waiting_name(), self.current_name()):
                 return None
-            return self._promote(name)
+            return self._promote(chosen.name)
 
     def _promote(self, name: str) -> Version:
         problem = self._problem(name)

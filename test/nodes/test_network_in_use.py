@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person chooses goes before what a cycle has made."""
 
+import shutil
+
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 onnx = pytest.importorskip('onnx')
 
-from mono_depth_ros.adaptation.outcome import ADDED, Outcome, PROMOTED, SKIPPED
+from mono_depth_ros.adaptation.outcome import ADDED, FAILED, Outcome, PROMOTED, SKIPPED
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.model.registry import resolve_model
 from mono_depth_ros.nodes.hand_over import Reply
@@ -51,3 +53,15 @@ def test_what_a_person_chooses_while_the_depth_node_loads_stays(store, choose, s
     assert (current.number if current else 0) == in_use
     if state == SKIPPED:
         assert outcome.reason.endswith('another network was chosen before it was tried')
+
+
+def test_a_version_that_is_gone_is_put_in_use_by_nobody(store):
+    network = NetworkInUse(store, resolve_model('indoor'), 5)
+    waiting = store.waiting_name()
+    shutil.rmtree(store.versions_path / waiting)
+
+    reply = Reply(True, f'indoor {waiting} on openvino')
+    outcome = network.settle(Outcome(ADDED, 'all checks passed', version=waiting), reply)
+
+    assert outcome.state == FAILED
+    assert store.read_current().version.number == 1
