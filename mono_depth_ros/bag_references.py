@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from mono_depth_ros.bags import BagFrames, header_stamp, IMAGE
+from mono_depth_ros.bags import BagFrames, IMAGE
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.config import ReferenceConfig
 from mono_depth_ros.errors import ConfigError, DatasetError
@@ -25,6 +25,7 @@ from mono_depth_ros.references import (
     POINTS_TOPIC,
     ReferenceMatcher,
 )
+from mono_depth_ros.stamps import header_stamp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -135,7 +136,7 @@ class ReferencedBag(BagFrames):
         if name == ODOMETRY_TOPIC:
             self.references.add_odometry(message)
         else:
-            self.references.keep(name, header_stamp(message), message)
+            self.references.keep(name, header_stamp(message.header), message)
 
     def _match(self, load: Callable[[], Frame]) -> Frame:
         frame = load()

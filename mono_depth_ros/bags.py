@@ -16,6 +16,7 @@ from mono_depth_ros.camera import info_to_camera, PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError, ImageError
 from mono_depth_ros.frames import Frame, FrameSource
 from mono_depth_ros.image_encoding import message_to_rgb
+from mono_depth_ros.stamps import header_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class BagFrames(FrameSource):
             raise ImageError(f'message {index} is damaged: {error}') from error
         return Frame(
             message_to_rgb(message),
-            header_stamp(message) or stamp,
+            header_stamp(message.header) or stamp,
             f'{index:06d}',
             camera,
             frame_id=message.header.frame_id,
@@ -223,9 +224,3 @@ def choose_info_topic(kinds: dict[str, str], image_topic: str) -> str:
     if sibling in infos:
         return sibling
     return infos[0] if len(infos) == 1 else ''
-
-
-def header_stamp(message: Any) -> int:
-    """Return the stamp of a message [ns]."""
-    stamp = message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 import logging
 
-from mono_depth_ros.config import EngineConfig, OutputConfig
+from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.engine.select import load_engine, OnMissingPlan
 from mono_depth_ros.engine.store_reader import StoreReader
 from mono_depth_ros.errors import MonoDepthError
@@ -22,7 +22,6 @@ def load_estimator(
     config: EngineConfig,
     store: StoreReader | None,
     image_size: tuple[int, int] | None = None,
-    output: OutputConfig | None = None,
     *,
     model: ResolvedModel | None = None,
     on_missing_plan: OnMissingPlan | None = None,
@@ -38,8 +37,6 @@ def load_estimator(
         Versions made on this robot; ``config.store`` itself is not looked at.
     image_size : tuple of int, optional
         (height, width) of the images [px], whose aspect ratio the input takes.
-    output : OutputConfig, optional
-        What depth looks like when it leaves.
     model : ResolvedModel, optional
         The network itself, where the caller has looked it up.
     on_missing_plan : callable, optional
@@ -75,7 +72,7 @@ def load_estimator(
     # The version is that of the store, which the file itself cannot know.
     engine.manifest = replace(engine.manifest, version=model.version)
     try:
-        return DepthEstimator(engine, config, output, model)
+        return DepthEstimator(engine, config, model=model)
     except MonoDepthError:
         engine.close()
         raise

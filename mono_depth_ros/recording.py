@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mono_depth_ros.bags import header_stamp, open_bag
+from mono_depth_ros.bags import open_bag
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.image_encoding import message_to_rgb
 from mono_depth_ros.references import message_to_depth
+from mono_depth_ros.stamps import header_stamp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,7 +68,7 @@ def read_recording(path: Path) -> RecordedFrame:
             name = _name_of(connection.topic)
             if name:
                 message = reader.deserialize(raw, connection.msgtype)
-                sets[header_stamp(message)][name] = message
+                sets[header_stamp(message.header)][name] = message
     complete = [found for found in sets.values() if {'image', 'depth', 'points'} <= set(found)]
     if not complete:
         raise DatasetError(f'{path} has no image with both its depth and its cloud')

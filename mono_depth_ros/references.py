@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Any
 
-from mono_depth_ros.bags import header_stamp
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import ConfigError, ImageError
 from mono_depth_ros.metric_points import Points, points_from_depth, points_from_xyz
 from mono_depth_ros.poses import FrameTree, parse_transforms, PoseTrack, Transform, transform
+from mono_depth_ros.stamps import header_stamp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,7 +94,7 @@ class ReferenceMatcher:
             self._problems['pose'] = f'reference/odometry: {error}'
             return
         self._base = message.child_frame_id
-        self._poses.add(header_stamp(message), matrix)
+        self._poses.add(header_stamp(message.header), matrix)
 
     def add_static(self, message: Any) -> None:
         """Remember the transforms of a message of /tf_static."""

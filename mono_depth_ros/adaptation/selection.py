@@ -71,11 +71,13 @@ class BestCandidate:
         return self._worse
 
     def _error(self, depths: list[Depth]) -> float:
-        shape = structure_error(depths, self._frames)
-        if measured(self._frames) and (math.isnan(shape) or not self._on_floor):
-            predicted, true = point_errors(depths, self._frames, self._focal)
-            return float(np.mean(np.abs(predicted - true) / true))
-        return shape
+        points = measured(self._frames)
+        if self._on_floor or not points:
+            shape = structure_error(depths, self._frames)
+            if not (points and math.isnan(shape)):
+                return shape
+        predicted, true = point_errors(depths, self._frames, self._focal)
+        return float(np.mean(np.abs(predicted - true) / true))
 
 
 @torch.no_grad()

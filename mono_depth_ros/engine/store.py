@@ -120,14 +120,14 @@ class VersionStore(StoreReader):
                 durable.sync(chosen.path)
             return self._promote(chosen.name)
 
-    def follow(self, name: str) -> Version | None:
+    def follow(self, name: str) -> bool:
         """
         Make the version that was waiting to be tried the one in use, since a reader runs it.
 
         Returns
         -------
-        Version or None
-            None, and nothing changed, if another one was chosen meanwhile.
+        bool
+            False, and nothing changed, if another one was chosen meanwhile.
 
         Raises
         ------
@@ -136,10 +136,11 @@ class VersionStore(StoreReader):
 
         """
         with self._writing('promote a version'):
-            chosen = self.find(name)
-            if chosen.name not in (self.waiting_name(), self.current_name()):
-                return None
-            return self._promote(chosen.name)
+            chosen = self.find(name).name
+            if chosen not in (self.waiting_name(), self.current_name()):
+                return False
+            self._promote(chosen)
+            return True
 
     def _promote(self, name: str) -> Version:
         problem = self._problem(name)

@@ -19,9 +19,10 @@ from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFram
 from mono_depth_ros.camera import info_to_camera
 from mono_depth_ros.errors import MonoDepthError, ShapeError
 from mono_depth_ros.nodes.camera_input import CameraInput
-from mono_depth_ros.nodes.conversions import check_pair, header_stamp_ns, message_to_rgb
-from mono_depth_ros.nodes.references import References, stamp_ns_of
+from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
+from mono_depth_ros.nodes.references import References
 from mono_depth_ros.references import DELAY_S, WAITING
+from mono_depth_ros.stamps import header_stamp, serialized_stamp
 from mono_depth_ros.statistics import FrameStatistics
 from rclpy.lifecycle import LifecycleNode
 from rclpy.serialization import deserialize_message
@@ -148,7 +149,7 @@ class Collector:
     def _on_image(self, raw: bytes) -> None:
         """Put an image aside if it is time for one."""
         self.received += 1
-        stamp, last = stamp_ns_of(raw), self._last_stamp
+        stamp, last = serialized_stamp(raw), self._last_stamp
         self._delivery.received(stamp)
         self._same_stamp = self._same_stamp + 1 if stamp == last else 0
         if self._same_stamp >= SAME_STAMP:
@@ -225,7 +226,7 @@ class Collector:
         self.taken += 1
         camera = info_to_camera(check_pair(message, info))
         rgb = message_to_rgb(message)
-        header, stamp = message.header, header_stamp_ns(message.header)
+        header, stamp = message.header, header_stamp(message.header)
         points = self.references.points(stamp, camera, header.frame_id)
         size = self._size_for((camera.height, camera.width))
         frame = make_target_frame(rgb, camera, size, stamp_ns=stamp, points=points)

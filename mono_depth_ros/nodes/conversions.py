@@ -16,12 +16,6 @@ from mono_depth_ros.projection import POINT_STEP
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
-from std_msgs.msg import Header
-
-
-def header_stamp_ns(header: Header) -> int:
-    """Return the stamp of a header [ns]; one that was never set may be negative."""
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def message_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:

@@ -14,13 +14,14 @@ from mono_depth_ros.camera import info_to_camera
 from mono_depth_ros.config import DepthNodeConfig, EngineConfig, OutputConfig, ScaleConfig
 from mono_depth_ros.errors import CameraError, EngineError, MonoDepthError
 from mono_depth_ros.nodes.camera_input import CameraInput
-from mono_depth_ros.nodes.conversions import check_pair, header_stamp_ns, message_to_rgb
+from mono_depth_ros.nodes.conversions import check_pair, message_to_rgb
 from mono_depth_ros.nodes.diagnostics import depth_status
 from mono_depth_ros.nodes.engine_slot import EngineSlot
 from mono_depth_ros.nodes.outputs import DepthOutputs
 from mono_depth_ros.nodes.parameters import declare_config, follow_config
 from mono_depth_ros.nodes.plan_builder import build_only
 from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
+from mono_depth_ros.stamps import header_stamp
 from mono_depth_ros.statistics import FrameStatistics
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -132,7 +133,7 @@ class DepthNode(ClosingNode):
     def _on_image(self, message: Image | CompressedImage) -> None:
         """Answer one image, or count why not. One bad image never stops the node."""
         started = time.perf_counter()
-        stamp_ns = header_stamp_ns(message.header)
+        stamp_ns = header_stamp(message.header)
         in_order = self._statistics.received(stamp_ns)
         if self._outputs is None or not self._outputs.wanted():
             self._state = 'idle: nobody listens'

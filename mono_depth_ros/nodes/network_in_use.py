@@ -100,9 +100,9 @@ class NetworkInUse:
             self.store.prune(self._keep)
         try:
             if runs:
-                followed = self.store.follow(name)
-                runs = followed is not None
-                self.current = followed.name if followed is not None else self.current
+                runs = self.store.follow(name)
+                if runs:
+                    self.current = name
             waits = self.store.waiting_name() == name
         except StoreError as error:
             # The depth node may have watched it for a moment, and withdrawn it.

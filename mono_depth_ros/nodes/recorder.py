@@ -24,8 +24,8 @@ from mono_depth_ros.bag_output import new_bag, ros2_types
 from mono_depth_ros.config import Config, setting
 from mono_depth_ros.errors import ConfigError
 from mono_depth_ros.nodes.parameters import declare_config
-from mono_depth_ros.nodes.references import stamp_ns_of
 from mono_depth_ros.nodes.run import run_node
+from mono_depth_ros.stamps import serialized_stamp
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -111,7 +111,7 @@ class Recorder(Node):
 
     def _on_message(self, topic: str, raw: bytes) -> None:
         now = self.get_clock().now().nanoseconds
-        stamp = stamp_ns_of(raw)
+        stamp = serialized_stamp(raw)
         self._heard.received[topic] += 1
         if topic in self._arrivals:
             self._arrivals[topic].append(time.monotonic())

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from functools import partial
-import struct
 from typing import Any
 
 from mono_depth_ros.references import DEPTH_TOPIC, ODOMETRY_TOPIC, POINTS_TOPIC, ReferenceMatcher
+from mono_depth_ros.stamps import serialized_stamp
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile
@@ -59,14 +59,7 @@ class References(ReferenceMatcher):
         self._inputs.append(self._node.create_subscription(kind, topic, callback, qos, **options))
 
     def _keep(self, topic: str, raw: bytes) -> None:
-        self.keep(topic, stamp_ns_of(raw), raw)
+        self.keep(topic, serialized_stamp(raw), raw)
 
     def _decoded(self, topic: str, message: Any) -> Any:
         return deserialize_message(message, KINDS[topic])
-
-
-def stamp_ns_of(raw: bytes) -> int:
-    """Read the stamp of a serialized message that begins with a header [ns]."""
-    order = '<' if raw[1] & 1 else '>'  # the second byte of CDR says which end comes first
-    seconds, nanoseconds = struct.unpack_from(f'{order}iI', raw, 4)
-    return int(seconds) * 1_000_000_000 + int(nanoseconds)

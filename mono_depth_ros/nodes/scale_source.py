@@ -11,11 +11,11 @@ import time
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.config import ScaleConfig
 from mono_depth_ros.floor_scale import FloorScale
-from mono_depth_ros.nodes.conversions import header_stamp_ns
 from mono_depth_ros.nodes.references import References
 from mono_depth_ros.pipeline import DepthEstimator
 from mono_depth_ros.scale import Fit, fit_correction, sample_depth
 from mono_depth_ros.slow_scale import SlowScale
+from mono_depth_ros.stamps import header_stamp
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
@@ -107,7 +107,7 @@ class ScaleSource:
             What said it: a new version of the network has other metres.
 
         """
-        stamp_ns = header_stamp_ns(header)
+        stamp_ns = header_stamp(header)
         stamp_s = stamp_ns * 1e-9
         slow = self._follow_network(estimator, depth, stamp_s)
         corrected = slow.advance(stamp_s).apply(depth)

@@ -147,6 +147,18 @@ def end_cycle(loop, outcome):
         loop.tick()
 
 
+def pass_gate(loop, version):
+    """Let a cycle end with a version that is handed over."""
+    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+
+
+def promote_new(loop, tmp_path, number=0):
+    """Return a new version that a cycle has made, and that is in use now."""
+    version = add_version(loop, tmp_path, number)
+    pass_gate(loop, version)
+    return version
+
+
 def look(loop, rgb):
     """Let the camera look at this for a while."""
     for _ in range(3):
@@ -232,7 +244,7 @@ def test_a_schedule_without_what_is_compared_with_is_read(loop, tmp_path):
 def test_a_candidate_is_promoted_once_the_depth_node_has_it(loop, tmp_path):
     version = add_version(loop, tmp_path)
 
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    pass_gate(loop, version)
 
     assert loop.hand_over.begun == [version]
     assert loop.outcome.state == 'PROMOTED'
@@ -241,8 +253,7 @@ def test_a_candidate_is_promoted_once_the_depth_node_has_it(loop, tmp_path):
 
 def test_the_third_rejection_in_a_row_goes_back_to_the_shipped_network(loop, tmp_path):
     for number in range(2):
-        version = add_version(loop, tmp_path, number)
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        version = promote_new(loop, tmp_path, number)
     in_use = [loop.in_use.store.current_name()]
 
     for _ in range(3):
@@ -258,7 +269,7 @@ def test_the_third_rejection_in_a_row_goes_back_to_the_shipped_network(loop, tmp
 def test_a_version_that_cannot_be_tried_waits_longer_each_time(loop, tmp_path):
     version = add_version(loop, tmp_path)
     loop.hand_over.reply = Reply(False, 'no TensorRT plan: the disk is full')
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    pass_gate(loop, version)
     asked = []
 
     for tick in range(200):
@@ -278,7 +289,7 @@ def test_a_version_is_not_handed_over_while_there_is_no_depth_node(loop, tmp_pat
     version = add_version(loop, tmp_path)
     loop.hand_over.reply = Reply(None, 'there is no /depth_node/reload_engine')
     loop.hand_over.ready = False
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    pass_gate(loop, version)
     for _ in range(100):
         loop.tick()
     begun = list(loop.hand_over.begun)
@@ -295,7 +306,7 @@ def test_a_version_is_not_handed_over_while_there_is_no_depth_node(loop, tmp_pat
 def test_what_the_depth_node_runs_is_promoted_once_the_disk_has_room(loop, tmp_path):
     version = add_version(loop, tmp_path)
     with full_disk(loop.in_use.store):
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        pass_gate(loop, version)
         loop.hand_over.running = version
         for _ in range(50):
             loop.tick()
@@ -317,7 +328,7 @@ def test_what_the_depth_node_runs_is_promoted_once_the_disk_has_room(loop, tmp_p
 def test_what_a_person_chose_before_the_disk_had_room_stays(loop, tmp_path):
     first, second = (add_version(loop, tmp_path, number) for number in range(2))
     with full_disk(loop.in_use.store):
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=second))
+        pass_gate(loop, second)
         loop.hand_over.running = second
     loop.in_use.store.promote(first)
     loop.hand_over.reply = Reply(True, f'using {first}')
@@ -333,7 +344,7 @@ def test_what_is_damaged_before_it_was_promoted_is_not_waited_for(loop, tmp_path
     version = add_version(loop, tmp_path)
     loop.in_use.store.find(version).onnx_path.write_bytes(b'damaged')
 
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    pass_gate(loop, version)
 
     assert (loop.outcome.state, loop.candidate) == (FAILED, '')
     assert 'has a damaged model.onnx' in loop.outcome.reason
@@ -342,7 +353,7 @@ def test_what_is_damaged_before_it_was_promoted_is_not_waited_for(loop, tmp_path
 def test_what_was_taken_back_before_it_was_promoted_is_not(loop, tmp_path):
     version = add_version(loop, tmp_path)
     with full_disk(loop.in_use.store):
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        pass_gate(loop, version)
     loop.in_use.store.withdraw(version, 'depth jumps')
     loop.hand_over.reply = Reply(True, 'using indoor 1500')
 
@@ -354,8 +365,7 @@ def test_what_was_taken_back_before_it_was_promoted_is_not(loop, tmp_path):
 
 
 def test_a_version_that_waits_is_not_promoted_once_a_person_has_chosen(loop, tmp_path):
-    first = add_version(loop, tmp_path)
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=first))
+    first = promote_new(loop, tmp_path)
     second = add_version(loop, tmp_path, 2)
     loop.hand_over.reply = Reply(True, f'using {first}')
 
@@ -374,7 +384,7 @@ def test_cycles_go_on_while_a_version_waits(loop, tmp_path):
     first = add_version(loop, tmp_path)
     loop.hand_over.reply = Reply(None, 'there is no /depth_node/reload_engine')
     loop.hand_over.ready = False
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=first))
+    pass_gate(loop, first)
     loop.collector.new = 10
     loop.tick()
 
@@ -391,7 +401,7 @@ def test_versions_that_were_refused_are_pruned(loop, tmp_path):
         version = add_version(loop, tmp_path, number)
         loop.in_use.store.withdraw(version, 'it gives NaN')
         loop.hand_over.reply = Reply(False, 'it gives NaN')
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        pass_gate(loop, version)
 
     assert loop.outcome.state == 'REJECTED'
     assert len(loop.in_use.store.versions()) == 5
@@ -461,8 +471,7 @@ def test_after_the_largest_seed_comes_the_first(loop):
 
 
 def test_a_cycle_ends_when_the_network_it_began_with_is_withdrawn(loop, tmp_path):
-    version = add_version(loop, tmp_path)
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    version = promote_new(loop, tmp_path)
     loop.begin('of the test')
 
     loop.in_use.store.withdraw(version, 'depth jumps')
@@ -475,13 +484,11 @@ def test_a_cycle_ends_when_the_network_it_began_with_is_withdrawn(loop, tmp_path
 
 def test_versions_that_the_watch_takes_back_one_after_the_other_lead_to_a_reset(loop, tmp_path):
     loop.schedule.config = ScheduleConfig(rest_s=0.0, backoff_s=10.0)
-    good = add_version(loop, tmp_path)
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=good))
+    good = promote_new(loop, tmp_path)
     in_use, waits = [], []
 
     for number in range(1, 4):
-        version = add_version(loop, tmp_path, number)
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        version = promote_new(loop, tmp_path, number)
         loop.in_use.store.withdraw(version, 'depth jumps')  # as the depth node does
         loop.tick()
         in_use.append(loop.in_use.store.current_name())
@@ -492,10 +499,7 @@ def test_versions_that_the_watch_takes_back_one_after_the_other_lead_to_a_reset(
 
 
 def test_a_version_that_a_person_promotes_is_no_rejection(loop, tmp_path):
-    versions = []
-    for number in range(2):
-        versions.append(add_version(loop, tmp_path, number))
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=versions[-1]))
+    versions = [promote_new(loop, tmp_path, number) for number in range(2)]
 
     loop.in_use.store.promote(versions[0])
     loop.tick()
@@ -506,10 +510,7 @@ def test_a_version_that_a_person_promotes_is_no_rejection(loop, tmp_path):
 
 @pytest.mark.parametrize('by', ['the service', 'the command line'])
 def test_a_roll_back_by_a_person_is_no_rejection(loop, tmp_path, by):
-    versions = []
-    for number in range(3):
-        versions.append(add_version(loop, tmp_path, number))
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=versions[-1]))
+    versions = [promote_new(loop, tmp_path, number) for number in range(3)]
     for _ in range(2):
         end_cycle(loop, Outcome(REJECTED, 'the scale drifted'))
 
@@ -531,8 +532,7 @@ def test_there_is_no_way_back_from_the_shipped_network(loop):
 
 
 def test_a_roll_back_ends_the_cycle_and_tells_the_depth_node(loop, tmp_path):
-    version = add_version(loop, tmp_path)
-    end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+    version = promote_new(loop, tmp_path)
     loop.begin('of the test')
 
     assert loop.roll_back('by hand') == ''
@@ -587,8 +587,7 @@ def test_what_becomes_of_another_network_is_no_rejection_and_ends_no_cycle(loop,
 
 def test_one_roll_back_may_follow_the_other_at_once(loop, tmp_path):
     for number in range(2):
-        version = add_version(loop, tmp_path, number)
-        end_cycle(loop, Outcome(ADDED, 'all checks passed', version=version))
+        promote_new(loop, tmp_path, number)
     loop.roll_back('by hand')
 
     assert loop.roll_back('by hand') == ''

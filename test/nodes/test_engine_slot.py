@@ -51,6 +51,13 @@ class Owner:
         assert self._listener.spin_until(client.service_is_ready)
         return client.call_async(Trigger.Request())
 
+    def ask_to_load_slowly(self, slot, gate):
+        """Return the answer to come, with a slot that loads until the gate opens."""
+        gate.clear()
+        answer = self.ask_to_reload()
+        assert self.spin_until(lambda: slot._loader.busy)
+        return answer
+
     def spin_until(self, condition, timeout_s=60.0):
         def met():
             self._executor.spin_once(timeout_sec=0.01)
@@ -91,9 +98,7 @@ def gate(monkeypatch):
 
 def test_a_node_that_is_cleaned_up_while_it_loads_can_be_configured_again(owner, gate):
     slot = owner.make_slot()
-    gate.clear()
-    lost = owner.ask_to_reload()
-    assert owner.spin_until(lambda: slot._loader.busy)
+    lost = owner.ask_to_load_slowly(slot, gate)
 
     slot.close()
     gate.set()
@@ -140,9 +145,7 @@ def test_images_that_wait_for_their_engine_have_it_loaded_once(owner, gate):
 
 def test_images_are_answered_while_something_else_is_loaded_and_then_at_their_size(owner, gate):
     slot = owner.make_slot()
-    gate.clear()
-    answer = owner.ask_to_reload()
-    assert owner.spin_until(lambda: slot._loader.busy)
+    answer = owner.ask_to_load_slowly(slot, gate)
 
     meanwhile = owner.show(slot, TALL)
     gate.set()
