@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -109,16 +108,6 @@ class CornerFollower:
             np.concatenate([np.zeros((0, 2)), *(uv for _, uv in seen)]).astype(np.float64),
             len(seen),
         )
-
-
-def follow_corners(
-    images: Iterable[NDArray[np.uint8]], limits: CornerLimits | None = None
-) -> Sightings:
-    """Follow corners through images, as `CornerFollower` does."""
-    follower = CornerFollower(limits)
-    for image in images:
-        follower.add(image)
-    return follower.sightings()
 
 
 def _track(

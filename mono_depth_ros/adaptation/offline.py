@@ -11,7 +11,6 @@ from mono_depth_ros.adaptation.evidence import Predict
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.session import anchor_to_floor
-from mono_depth_ros.adaptation.shipped import OUTDOORS
 from mono_depth_ros.adaptation.target_frame import make_target_frame, TargetFrame
 from mono_depth_ros.errors import ConfigError, DatasetError
 from mono_depth_ros.frames import Frame
@@ -24,6 +23,7 @@ from mono_depth_ros.metrics import (
     score_image,
 )
 from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.registry import domain_of
 from mono_depth_ros.postprocessing import resize_depth
 import numpy as np
 
@@ -150,7 +150,7 @@ def score(
 
 def cap_of(network: FastDepth) -> float:
     """Return the depth up to which a network is scored: 10 m indoors, 80 m out of doors."""
-    return OUTDOOR_CAP if network.max_depth > OUTDOORS else INDOOR_CAP
+    return OUTDOOR_CAP if domain_of(network.max_depth) == 'street' else INDOOR_CAP
 
 
 def anchored_targets(

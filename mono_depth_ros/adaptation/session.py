@@ -18,12 +18,13 @@ from mono_depth_ros.adaptation.evidence import Evidence, measured, point_errors,
 from mono_depth_ros.adaptation.gate import judge
 from mono_depth_ros.adaptation.recipes import Recipe, recipe_for
 from mono_depth_ros.adaptation.selection import BestCandidate, keep_scale, split_held_out
-from mono_depth_ros.adaptation.shipped import OUTDOORS, samples_of_shape, split_samples
+from mono_depth_ros.adaptation.shipped import samples_of_shape, split_samples
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.adaptation.verdict import Verdict
 from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.metric_points import robust_scale
 from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.registry import domain_of
 from mono_depth_ros.source.pool import Sample
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +138,7 @@ def choose_recipe(
     source: FastDepth, frames: Sequence[TargetFrame], config: AdapterConfig
 ) -> Recipe:
     """Return the recipe for a network and for what is known of the frames."""
-    outdoors = source.max_depth > OUTDOORS
+    outdoors = domain_of(source.max_depth) == 'street'
     return recipe_for(config, anchored=measured(frames), outdoors=outdoors)
 
 

@@ -12,16 +12,14 @@ from mono_depth_ros.errors import ModelError
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, WEIGHTS
 from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.model.registry import domain_of, PACK
 from mono_depth_ros.source.pack import read_source_pack
 from mono_depth_ros.source.pool import fitting_aspects, Sample
 import numpy as np
 
 logger = logging.getLogger(__name__)
 
-PACK = 'source_pack.zip'
 RENDERED = 96
-# Networks that see farther [m] are for the street.
-OUTDOORS = 30.0
 # Largest factor between the aspect ratios of source and target.
 SAME_SHAPE = 1.5
 
@@ -52,7 +50,7 @@ def source_samples(model_path: Path, manifest: Manifest) -> list[Sample]:
         return read_source_pack(pack)
     from mono_depth_ros.source.pool import render_shard
 
-    domain = 'street' if manifest.max_depth > OUTDOORS else 'indoor'
+    domain = domain_of(manifest.max_depth)
     logger.warning('%s is missing: rendering %d %s scenes instead', pack, RENDERED, domain)
     shard = render_shard(domain, manifest.input_size, RENDERED, seed=0)
     return [

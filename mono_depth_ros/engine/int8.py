@@ -26,13 +26,12 @@ from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import ConfigError, EngineError
 from mono_depth_ros.frames import open_frames
 from mono_depth_ros.manifest import read_manifest
-from mono_depth_ros.model.registry import shipped_models
+from mono_depth_ros.model.registry import PACK, shipped_models
 from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.pack import read_source_pack, spread
 import numpy as np
 from numpy.typing import NDArray
 
-PACK = 'source_pack.zip'
 # Every n-th image is kept for scoring and not calibrated with.
 HELD_OUT = 5
 SCORED = 40

@@ -240,11 +240,6 @@ class VersionStore(StoreReader):
             self._mark_bad(name, reason)
         return self.read_current().version
 
-    def mark_bad(self, version: Version | str | int, reason: str) -> None:
-        """Record why a version must not run; readers fall back from it at once."""
-        with self._writing('mark a version bad'):
-            self._mark_bad(self._find_name(version), reason)
-
     def prune(self, keep: int = 3) -> list[str]:
         """
         Remove all but the last ``keep`` versions.

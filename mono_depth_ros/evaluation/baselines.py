@@ -14,14 +14,11 @@ from pathlib import Path
 
 from mono_depth_ros.evaluation.methods import BORROWED, RAMP, ROW_PRIOR
 from mono_depth_ros.metrics import row_prior
-from mono_depth_ros.model.registry import WEIGHTS_PATH
+from mono_depth_ros.model.registry import domain_of, PACK, WEIGHTS_PATH
 import numpy as np
 from numpy.typing import NDArray
 
 ROWS = 192
-PACK = 'source_pack.zip'
-# A network that reaches farther [m] is one for streets.
-INDOORS = 20.0
 
 
 def row_priors(model: Path, max_depth: float) -> dict[str, NDArray[np.float64]]:
@@ -51,7 +48,7 @@ def row_priors(model: Path, max_depth: float) -> dict[str, NDArray[np.float64]]:
     priors = {RAMP: np.geomspace(3.0, 1.0, ROWS)}
     pack, name = model.parent / PACK, ROW_PRIOR
     if not pack.is_file():
-        shipped = 'indoor' if max_depth <= INDOORS else 'street'
+        shipped = domain_of(max_depth)
         pack, name = WEIGHTS_PATH / shipped / PACK, BORROWED[shipped]
     if pack.is_file():
         priors[name] = _pack_prior(pack)

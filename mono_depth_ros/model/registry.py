@@ -22,6 +22,9 @@ from mono_depth_ros.manifest import Manifest, read_manifest
 
 WEIGHTS_PATH = Path(__file__).resolve().parent.parent / 'weights'
 MODEL = 'model.onnx'
+PACK = 'source_pack.zip'
+# Networks that see farther [m] are for the street.
+OUTDOORS = 30.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class ResolvedModel:
 def shipped_models() -> dict[str, Path]:
     """Return the networks that come with the package, name to ONNX file."""
     return {path.parent.name: path for path in sorted(WEIGHTS_PATH.glob(f'*/{MODEL}'))}
+
+
+def domain_of(max_depth: float) -> str:
+    """Name the shipped network of the same domain as one that sees this far [m]."""
+    return 'street' if max_depth > OUTDOORS else 'indoor'
 
 
 def resolve_model(

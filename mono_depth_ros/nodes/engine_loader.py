@@ -138,8 +138,9 @@ class EngineLoader:
                 self.plans.build(error)
             else:
                 raise MonoDepthError(
-                    'no image has come yet, so nobody knows for which size to build the TensorRT '
-                    f'plan of {model.manifest.name} {model.version}: try again when images come'
+                    'nothing has come from the camera yet, so nobody knows for which size to '
+                    f'build the TensorRT plan of {model.manifest.name} {model.version}: try again '
+                    'when it runs'
                 )
             return build
 

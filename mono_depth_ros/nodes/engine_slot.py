@@ -271,7 +271,7 @@ class EngineSlot:
             return
         if not self._loader.size_is_known(self.engine.manifest, self._image_size()):
             self._plan_waits = True
-            self._logger.info(f'{missing}. The first image says for which size one is built')
+            self._logger.info(f'{missing}. The camera says for which size one is built')
         elif plans.start(missing, self._plan_soon):
             self._logger.info(f'{missing}. Building it now, images are answered meanwhile')
         elif not plans.progress:

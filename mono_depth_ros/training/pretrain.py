@@ -17,6 +17,7 @@ from mono_depth_ros.errors import DatasetError, ModelError
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.checkpoint import load_network, MANIFEST, save_network, WEIGHTS
 from mono_depth_ros.model.onnx_export import export_onnx
+from mono_depth_ros.model.registry import MODEL, PACK
 from mono_depth_ros.source.pack import spread, write_source_pack
 from mono_depth_ros.source.pool import Sample, SamplePool
 from mono_depth_ros.training.batches import Prefetcher
@@ -213,8 +214,8 @@ def _described(config: PretrainConfig) -> str:
 def export_run(config: PretrainConfig, pool_root: Path, output: Path) -> None:
     """Write ``model.onnx`` and ``source_pack.zip`` beside the averaged network of a run."""
     manifest = Manifest.from_json((output / MANIFEST).read_text())
-    export_onnx(load_network(output), manifest, output / 'model.onnx')
-    write_source_pack(output / 'source_pack.zip', packed_samples(config, pool_root))
+    export_onnx(load_network(output), manifest, output / MODEL)
+    write_source_pack(output / PACK, packed_samples(config, pool_root))
 
 
 def packed_samples(config: PretrainConfig, pool_root: Path) -> Iterator[Sample]:

@@ -4,7 +4,7 @@
 
 from floors import CAMERA, floor_depth
 from mono_depth_ros.adaptation.anchors import floor_points, static_map
-from mono_depth_ros.adaptation.corners import follow_corners, Sightings
+from mono_depth_ros.adaptation.corners import CornerFollower, Sightings
 from mono_depth_ros.adaptation.tracks import depth_in_views, intersect_tracks, TrackLimits
 from mono_depth_ros.errors import ShapeError
 import numpy as np
@@ -66,7 +66,10 @@ def textured_plane(distance, poses):
 
 def triangulate(images, poses, camera=CAMERA):
     """Return u, v and depth of the corners of each image."""
-    views, poses = follow_corners(images), np.stack(poses)
+    follower, poses = CornerFollower(), np.stack(poses)
+    for image in images:
+        follower.add(image)
+    views = follower.sightings()
     seen, world = intersect_tracks(views, poses, camera, TrackLimits())
     points = np.column_stack([seen.uv, depth_in_views(seen, world, poses)])
     return [points[seen.image == number] for number in range(len(poses))]
@@ -104,7 +107,9 @@ def test_a_camera_that_only_turns_sees_no_depth():
 
 
 def test_no_image_gives_no_points():
-    views, world = intersect_tracks(follow_corners([]), np.zeros((0, 4, 4)), CAMERA, TrackLimits())
+    views, world = intersect_tracks(
+        CornerFollower().sightings(), np.zeros((0, 4, 4)), CAMERA, TrackLimits()
+    )
 
     assert len(views.track) == len(world) == 0
 

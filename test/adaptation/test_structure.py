@@ -5,7 +5,7 @@
 from dataclasses import replace
 
 from mono_depth_ros.adaptation.bundle import adjust_bundle
-from mono_depth_ros.adaptation.corners import follow_corners, Sightings
+from mono_depth_ros.adaptation.corners import CornerFollower, Sightings
 from mono_depth_ros.adaptation.segment import Segment
 from mono_depth_ros.adaptation.structure import reconstruct
 from mono_depth_ros.adaptation.target_frame import read_frame, write_frame
@@ -162,8 +162,10 @@ def test_few_corners_say_nothing():
 
 
 def test_no_image_has_no_corner():
-    assert follow_corners([]).images == 0
-    assert reconstruct(follow_corners([]), CAMERA) == []
+    nothing = CornerFollower().sightings()
+
+    assert nothing.images == 0
+    assert reconstruct(nothing, CAMERA) == []
 
 
 def test_a_segment_returns_images_in_order_with_what_motion_told():

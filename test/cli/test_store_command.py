@@ -87,7 +87,7 @@ def test_reset_goes_back_to_the_shipped_network_and_blames_nobody(run, store):
 
 
 def test_a_bad_version_needs_force(run, store):
-    store.mark_bad(3, 'flickers')
+    store.withdraw(3, 'flickers')
 
     assert run('promote', 3)[0] == 1
     assert run('promote', 3, '--force')[0] == 0

@@ -187,7 +187,7 @@ def test_rolling_back_skips_what_is_bad_or_damaged(store, add):
     versions = [add() for _ in range(4)]
     for version in versions:
         store.promote(version)
-    store.mark_bad(3, 'flickers')
+    store.withdraw(3, 'flickers')
     flip(versions[1].onnx_path)
 
     assert store.rollback('worse') == versions[0]
@@ -202,7 +202,7 @@ def test_with_the_shipped_network_in_use_there_is_nothing_to_roll_back(store, ad
 
 def test_a_bad_version_is_not_promoted_unless_it_is_forced(store, add):
     add()
-    store.mark_bad(1, 'constant depth')
+    store.withdraw(1, 'constant depth')
 
     with pytest.raises(StoreError, match=r'1-.* is marked bad \(constant depth\): it is not put'):
         store.promote(1)
@@ -279,7 +279,7 @@ def test_the_candidate_is_the_newest_version_until_it_is_tried(store, add):
 
 
 def test_a_candidate_marked_bad_is_not_offered(store, add):
-    store.mark_bad(add(), 'refused')
+    store.withdraw(add(), 'refused')
 
     assert store.candidate() is None
 
@@ -292,7 +292,7 @@ def test_a_damaged_candidate_is_told_until_it_is_marked_bad(store, add):
 
     assert store.candidate() is None
     assert told.startswith(f'version {version.name} in {store.root} waits to be tried, but has a ')
-    store.mark_bad(1, 'damaged')
+    store.withdraw(1, 'damaged')
     assert store.damaged_candidate() == ''
 
 
@@ -357,7 +357,7 @@ def test_the_first_reason_stays(store, add):
     version = add()
 
     store.withdraw(version, 'the scale jumped')
-    store.mark_bad(version, 'refused')
+    store.withdraw(version, 'refused')
 
     assert store.find(1).bad == 'the scale jumped'
 

@@ -161,7 +161,7 @@ def test_all_that_is_renamed_is_on_the_disk_and_so_is_its_name(store, write_tiny
         verbs = {
             'add': lambda: store.add(network, network),
             'promote': lambda: store.promote(2),
-            'mark_bad': lambda: store.mark_bad(1, 'worse'),
+            'withdraw another': lambda: store.withdraw(1, 'worse'),
             'promote by force': lambda: store.promote(1, force=True),
             'withdraw': lambda: store.withdraw(1, 'worse'),
             'rollback': lambda: store.rollback('worse'),

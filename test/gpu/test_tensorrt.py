@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 
 from mono_depth_ros.engine.comparison import compare_with_reference, images
-from mono_depth_ros.engine.int8 import PACK
 from mono_depth_ros.engine.plan_build import PlanBuild
 from mono_depth_ros.engine.plans import BuildOptions
 from mono_depth_ros.engine.quantisation import FEWEST, quantise
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import PlanMissingError
-from mono_depth_ros.model.registry import shipped_models
+from mono_depth_ros.model.registry import PACK, shipped_models
 from mono_depth_ros.preprocessing import resize_rgb
 from mono_depth_ros.source.pack import read_source_pack
 import numpy as np

@@ -147,7 +147,7 @@ def test_a_reload_before_the_first_image_builds_no_plan_of_a_size_that_nobody_wa
         assert node.stop() == 0, node.output
 
     assert not early.success
-    assert 'no image has come yet' in early.message
+    assert 'nothing has come from the camera yet' in early.message
     assert late.success, late.message
     assert 'on tensorrt (Pretended Orin, fp16) at 64x176' in late.message
     assert len(list(engines().glob('*.plan'))) == 3
