@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The mono_depth_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of images, and RGB-D folders with depth, camera and poses."""
+"""Folders of images, and RGB-D folders with depth or disparity, camera and poses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import json
 import math
 from pathlib import Path
 import re
+from typing import Any
 
 import cv2
 from mono_depth_ros.camera import camera_from_json, camera_to_json, PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError, ImageError
 from mono_depth_ros.frames import Frame, FrameSource, IMAGE_SUFFIXES, stamp_of
 from mono_depth_ros.image_encoding import compressed_to_rgb
-from mono_depth_ros.postprocessing import depth_to_millimetres
+from mono_depth_ros.postprocessing import depth_to_millimetres, disparity_to_uint16
 from mono_depth_ros.visualisation import write_image
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ class FolderFrames(FrameSource):
     Parameters
     ----------
     folder : Path
-        With images, or with ``rgb/``, ``camera.json`` and maybe ``depth/`` and ``pose/``.
+        With images, or with ``rgb/``, ``camera.json`` and maybe ``depth/`` and ``pose/``. Or with
+        ``disparity/`` beside ``rgb/``: 16-bit PNG, inverse depth up to a scale and a shift.
     rate : float
         Frames per second, from which the stamps are made.
     strict : bool
@@ -80,7 +82,9 @@ class FolderFrames(FrameSource):
                 f'{path.name} has {width}x{height} px, camera.json says '
                 f'{self.camera.width}x{self.camera.height}'
             )
-        depth = self.folder / 'depth' / f'{path.stem}.png'
+        depth, disparity = (
+            self.folder / kind / f'{path.stem}.png' for kind in ('depth', 'disparity')
+        )
         pose = self.folder / 'pose' / f'{path.stem}.txt'
         return Frame(
             rgb,
@@ -89,6 +93,7 @@ class FolderFrames(FrameSource):
             self.camera,
             read_depth(depth, self.depth_scale, (height, width)) if depth.is_file() else None,
             read_pose(pose) if pose.is_file() else None,
+            disparity=read_depth(disparity, 1.0, (height, width)) if disparity.is_file() else None,
         )
 
 
@@ -194,7 +199,7 @@ def read_pose(path: Path) -> NDArray[np.float64]:
 
 def write_rgbd(folder: Path, frames: Iterable[Frame]) -> int:
     """
-    Write frames as an RGB-D folder, with depth in millimetres.
+    Write frames as an RGB-D folder, with depth in millimetres, or with disparity.
 
     Parameters
     ----------
@@ -216,14 +221,17 @@ def write_rgbd(folder: Path, frames: Iterable[Frame]) -> int:
     """
     count = 0
     try:
-        for name in ('rgb', 'depth', 'pose'):
-            (folder / name).mkdir(parents=True, exist_ok=True)
         for frame in frames:
-            write_image(folder / 'rgb' / f'{frame.name}.png', frame.rgb)
+            images: dict[str, NDArray[Any]] = {'rgb': frame.rgb}
             if frame.depth is not None:
-                depth = depth_to_millimetres(frame.depth)
-                write_image(folder / 'depth' / f'{frame.name}.png', depth)
+                images['depth'] = depth_to_millimetres(frame.depth)
+            if frame.disparity is not None:
+                images['disparity'] = disparity_to_uint16(frame.disparity)
+            for name, image in images.items():
+                (folder / name).mkdir(parents=True, exist_ok=True)
+                write_image(folder / name / f'{frame.name}.png', image)
             if frame.world_from_camera is not None:
+                (folder / 'pose').mkdir(exist_ok=True)
                 np.savetxt(folder / 'pose' / f'{frame.name}.txt', frame.world_from_camera)
             if frame.camera is not None and not count:
                 camera_to_json(folder / 'camera.json', frame.camera, depth_scale=1000.0)

@@ -50,6 +50,9 @@ class Frame:
         Name of the optical frame, where a recording says it.
     points : np.ndarray, shape (N, 3), float32, or None
         What a sensor of the robot measured: u, v [px] and depth [m].
+    disparity : np.ndarray, shape (H, W), float32, or None
+        Inverse depth up to a scale and a shift, NaN where missing: shape without metres, as a
+        network that knows relative depth gives it.
 
     """
 
@@ -61,6 +64,7 @@ class Frame:
     world_from_camera: NDArray[np.float64] | None = None
     frame_id: str = ''
     points: NDArray[np.float32] | None = None
+    disparity: NDArray[np.float32] | None = None
 
 
 class FrameSource:

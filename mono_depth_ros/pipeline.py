@@ -107,6 +107,37 @@ class DepthEstimator:
         raw = self.engine.infer(resized)
         return self._to_metres(raw, camera.resized(width, height).focal)
 
+    def disparity(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """
+        Return inverse depth as the network gives it, up to a scale and a shift.
+
+        Parameters
+        ----------
+        rgb : np.ndarray, shape (H, W, 3), uint8
+            Rectified image, red first.
+
+        Returns
+        -------
+        np.ndarray, shape (H, W), float32
+            More is nearer, NaN where the network gave nothing that can be used.
+
+        Raises
+        ------
+        ImageError
+            If that is so everywhere, or it is constant.
+
+        """
+        resized = np.ascontiguousarray(resize_rgb(rgb, self.engine.input_size))
+        disparity = self.engine.infer(resized)
+        if self.engine.manifest.output == 'depth':
+            with np.errstate(divide='ignore'):
+                disparity = np.where(disparity > 0, 1 / disparity, np.float32(np.nan))
+        known = np.isfinite(disparity)
+        if not known.any() or np.ptp(disparity[known]) == 0:
+            raise ImageError('network output is constant, or not finite')
+        disparity = np.where(known, disparity, np.float32(np.nan))
+        return resize_depth(disparity, (rgb.shape[0], rgb.shape[1]), 'linear')
+
     def _to_metres(self, raw: NDArray[np.float32], focal: float) -> NDArray[np.float32]:
         """Apply scale, shift and focal length to the output of the network, in a new array."""
         manifest = self.engine.manifest

@@ -132,3 +132,27 @@ def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
     millimetres[(millimetres < 0) | (millimetres > MAX_MILLIMETRES)] = 0
     rounded: NDArray[np.uint16] = millimetres.astype(np.uint16)
     return rounded
+
+
+def disparity_to_uint16(disparity: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """
+    Stretch inverse depth that has neither scale nor shift over 16 bits.
+
+    Parameters
+    ----------
+    disparity : np.ndarray, shape (H, W), float32
+        More is nearer, not finite where missing.
+
+    Returns
+    -------
+    np.ndarray, shape (H, W), uint16
+        1 for the farthest to 65535 for the nearest; 0 where missing.
+
+    """
+    known = np.isfinite(disparity)
+    values = np.zeros(disparity.shape, np.uint16)
+    if known.any():
+        relative = disparity[known].astype(np.float64)
+        relative -= relative.min()
+        values[known] = np.rint(1 + relative / max(relative.max(), np.finfo(float).tiny) * 65534)
+    return values

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded images of any kind come out as the same frames."""
 
+from dataclasses import replace
 from itertools import islice
 
 import cv2
@@ -212,3 +213,26 @@ def test_a_written_rgbd_folder_reads_back_the_same(rgbd, tmp_path):
 def test_a_procedural_scene_is_named_by_kind_and_seed(text):
     with pytest.raises(DatasetError, match='procedural:KIND:SEED'):
         open_frames(text)
+
+
+def test_disparity_is_no_depth_and_needs_no_camera(rgbd, tmp_path):
+    frame = next(iter(open_frames(rgbd)))
+    height, width = frame.rgb.shape[:2]
+    near = np.tile(np.linspace(1.0, 3.0, width, dtype=np.float32), (height, 1))
+    near[0, 0] = np.nan
+    write_rgbd(tmp_path / 'labels', [replace(frame, depth=None, camera=None, disparity=near)])
+
+    (read,) = open_frames(tmp_path / 'labels')
+
+    assert (read.depth, read.camera) == (None, None)
+    assert np.isnan(read.disparity[0, 0])
+    np.testing.assert_allclose(read.disparity[1:], 1 + (near[1:] - 1) / 2 * 65534, atol=0.6)
+
+
+def test_disparity_that_is_no_16_bit_image_is_named(rgbd, tmp_path):
+    (rgbd / 'disparity').mkdir()
+    for image in (rgbd / 'rgb').iterdir():
+        (rgbd / 'disparity' / f'{image.stem}.png').write_bytes(b'')
+
+    with pytest.raises(DatasetError, match='cannot be decoded'):
+        list(open_frames(rgbd, strict=True))

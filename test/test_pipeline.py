@@ -147,3 +147,35 @@ def test_the_output_of_the_engine_is_not_written_to():
 def test_camera_info_of_another_size_is_refused():
     with pytest.raises(CameraError, match='camera_info is for 32x24 px, the image has 64x48'):
         estimate(RAMP, camera=CAMERA.resized(32, 24))
+
+
+@pytest.mark.parametrize('output', ['depth', 'inverse_depth'])
+def test_disparity_is_that_of_the_network_whatever_it_calls_far(output):
+    raw = RAMP if output == 'depth' else 1 / RAMP
+
+    shown = disparity(raw, output=output)
+
+    assert shown.shape == (48, 64)
+    assert shown.dtype == np.float32
+    np.testing.assert_allclose(shown[[0, -1], [0, -1]], [1.0, 0.2], rtol=1e-5)
+
+
+def test_disparity_may_be_negative_and_has_gaps_where_the_network_says_nothing():
+    raw = RAMP - 3
+    raw[5, 5] = np.inf
+
+    shown = disparity(raw, output='inverse_depth', metric=False)
+
+    assert shown[0, 0] == -2
+    assert np.isnan(shown[10, 10])
+
+
+@pytest.mark.parametrize('value', [1.0, np.nan])
+def test_disparity_that_says_nothing_is_an_image_error(value):
+    with pytest.raises(ImageError, match='constant, or not finite'):
+        disparity(np.full((24, 32), value, np.float32), output='inverse_depth')
+
+
+def disparity(raw, **manifest):
+    config = EngineConfig(depth_scale=1.0)
+    return DepthEstimator(FixedEngine(raw, **manifest), config).disparity(RGB)

@@ -3,7 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mono_depth_ros.errors import ShapeError
-from mono_depth_ros.postprocessing import depth_to_millimetres, limit_depth, resize_depth
+from mono_depth_ros.postprocessing import (
+    depth_to_millimetres,
+    disparity_to_uint16,
+    limit_depth,
+    resize_depth,
+)
 import numpy as np
 import pytest
 
@@ -103,3 +108,14 @@ def test_millimetres_round_and_mark_what_is_missing():
 
     assert depth_to_millimetres(depth).tolist() == [[1234, 0, 0, 0, 0, 65535, 0]]
     assert depth_to_millimetres(depth).dtype == np.uint16
+
+
+def test_disparity_is_stretched_from_the_farthest_to_the_nearest():
+    disparity = np.array([[-2.0, 0.0, 2.0, np.nan, np.inf]], np.float32)
+
+    assert disparity_to_uint16(disparity).tolist() == [[1, 32768, 65535, 0, 0]]
+
+
+def test_disparity_without_range_or_pixels_is_still_an_image():
+    assert disparity_to_uint16(np.full((1, 2), 3.0, np.float32)).tolist() == [[1, 1]]
+    assert disparity_to_uint16(np.full((1, 2), np.nan, np.float32)).tolist() == [[0, 0]]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 import logging
 from pathlib import Path
@@ -48,6 +48,14 @@ def estimate(
         float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
     ] = 60.0,
     ply: Annotated[bool, typer.Option('--ply', help='Write a coloured cloud, too.')] = False,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            '--labels',
+            help='Write rgb/ and disparity/ instead, without metres: what `mono_depth pretrain '
+            '--data` learns shape from. The network may know relative depth only.',
+        ),
+    ] = False,
     topic: Annotated[str, typer.Option(help='Image topic of a bag.')] = '',
     limit: Annotated[int, typer.Option(help='Take the first images only; 0 takes all.')] = 0,
     precision: engines.Precision = engines.DEFAULTS.precision,
@@ -60,7 +68,8 @@ def estimate(
     Estimate the depth of images.
 
     OUTPUT gets, for each image, NAME.png (16-bit, millimetres, 0 is missing) and NAME_color.png
-    (red is near, blue is far), and NAME.ply with --ply.
+    (red is near, blue is far), and NAME.ply with --ply. With --labels it becomes an RGB-D folder
+    with disparity in place of depth.
     """
     from mono_depth_ros.camera import camera_from_json
     from mono_depth_ros.frames import open_frames
@@ -68,7 +77,12 @@ def estimate(
     config = engines.engine_config(locals())
     source = open_frames(images, topic=topic)
     given = camera_from_json(Path(camera).expanduser())[0] if camera else None
-    job = Job(source, CameraChoice(given, fov), output, config, ply=ply, limit=limit)
+    if labels and ply:
+        raise ConfigError('--labels have no metres, of which --ply could make a cloud')
+    if labels and config.depth_scale <= 0:
+        config = replace(config, depth_scale=1.0)  # nothing of what it would scale is written
+    cameras = CameraChoice(given, fov)
+    job = Job(source, cameras, output, config, ply=ply, labels=labels, limit=limit)
     job.check_output()
     make_folder(output)
     job.run()
@@ -100,15 +114,19 @@ class CameraChoice:
         self._given, self._fov_degrees = given, fov_degrees
         self._told = False
 
+    def known(self, frame: Frame) -> PinholeCamera | None:
+        """Return the intrinsics of a frame, if they are known."""
+        if self._given is None:
+            return frame.camera
+        return self._given.resized(frame.rgb.shape[1], frame.rgb.shape[0])
+
     def of(self, frame: Frame) -> PinholeCamera:
         """Return the intrinsics of a frame."""
         from mono_depth_ros.camera import camera_from_fov
 
-        height, width = frame.rgb.shape[:2]
-        if self._given is not None:
-            return self._given.resized(width, height)
-        if frame.camera is not None:
-            return frame.camera
+        known = self.known(frame)
+        if known is not None:
+            return known
         if not self._told:
             self._told = True
             logger.warning(
@@ -116,7 +134,7 @@ class CameraChoice:
                 'only as right as that; give --camera camera.json or --fov',
                 self._fov_degrees,
             )
-        return camera_from_fov(width, height, self._fov_degrees)
+        return camera_from_fov(frame.rgb.shape[1], frame.rgb.shape[0], self._fov_degrees)
 
 
 @dataclass
@@ -128,6 +146,7 @@ class Job:
     output: Path
     config: EngineConfig
     ply: bool = False
+    labels: bool = False
     limit: int = 0
     written: int = 0
     failed: int = 0
@@ -135,8 +154,9 @@ class Job:
 
     def check_output(self) -> None:
         """Raise ConfigError if an image would be overwritten by its own depth."""
+        folder = self.output / 'rgb' if self.labels else self.output
         for image in getattr(self.source, 'files', ()):
-            if (self.output / f'{image.stem}.png').resolve() == image.resolve():
+            if (folder / f'{image.stem}.png').resolve() == image.resolve():
                 raise ConfigError(
                     f'{image} would be overwritten by its depth: give another folder as --output'
                 )
@@ -170,7 +190,11 @@ class Job:
 
     def _try(self, estimator: DepthEstimator, frame: Frame) -> None:
         try:
-            self._estimate(estimator, frame)
+            if self.labels:
+                self._label(estimator, frame)
+            else:
+                self._estimate(estimator, frame)
+            self.written += 1
         except (ImageError, CameraError) as error:
             self.failed += 1
             logger.warning('%s: %s', frame.name, error)
@@ -190,11 +214,18 @@ class Job:
         if self.ply:
             points = depth_to_points(depth, camera)
             write_ply(path.with_name(f'{frame.name}.ply'), points, frame.rgb)
-        self.written += 1
+
+    def _label(self, estimator: DepthEstimator, frame: Frame) -> None:
+        from mono_depth_ros.folders import write_rgbd
+
+        disparity, camera = estimator.disparity(frame.rgb), self.cameras.known(frame)
+        labelled = replace(frame, camera=camera, depth=None, disparity=disparity)
+        write_rgbd(self.output, [labelled])
 
     def summary(self) -> str:
         """Say what was done, in one line."""
         lost = self.failed + self.source.skipped
         tail = f', {lost} could not be used' if lost else ''
-        images = 'depth image' if self.written == 1 else 'depth images'
+        images = 'disparity image' if self.labels else 'depth image'
+        images += '' if self.written == 1 else 's'
         return f'{self.written} {images} in {self.output} ({self.engine}){tail}'

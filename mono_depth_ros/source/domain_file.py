@@ -12,6 +12,9 @@ from typing import Any
 
 from mono_depth_ros.errors import DatasetError
 
+# What the labels of a domain know: metres, or inverse depth up to a scale and a shift.
+METRIC, RELATIVE = 'metric', 'relative'
+
 
 def read_domain(root: Path, domain: str) -> dict[str, Any]:
     """
@@ -93,6 +96,11 @@ def describe_domain(
         raise DatasetError(f'cannot write {path}: {error.strerror}') from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_relative(root: Path, domain: str) -> bool:
+    """Say whether the labels of a domain have no metres; raise DatasetError as `read_domain`."""
+    return bool(read_domain(root, domain).get('labels') == RELATIVE)
 
 
 def _has_shards(root: Path, domain: str) -> bool:

@@ -10,7 +10,7 @@ Shard 0 of every domain is held out for validation.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 from mono_depth_ros import __version__
 from mono_depth_ros.errors import DatasetError
-from mono_depth_ros.source.domain_file import check_domain, describe_domain
+from mono_depth_ros.source.domain_file import check_domain, describe_domain, is_relative
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +43,8 @@ class Sample:
         Class of each pixel.
     focal : float
         Focal length in pixels; the principal point is the middle of the image.
+    relative : bool
+        Whether the inverse of ``depth`` is only known up to a scale and a shift: it is no metres.
 
     """
 
@@ -50,6 +52,7 @@ class Sample:
     depth: NDArray[np.floating]
     semantics: NDArray[np.uint8]
     focal: float
+    relative: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,14 @@ class Shard:
         What they are samples of.
     arrays : dict of str to Rows
         Those of `ARRAYS`.
+    relative : bool
+        Whether its samples are.
 
     """
 
     domain: str
     arrays: dict[str, Rows]
+    relative: bool = False
 
     def __len__(self) -> int:
         return self.arrays['depth'].shape[0]
@@ -123,6 +129,7 @@ class Shard:
             depth=values['depth'],
             semantics=np.asarray(values['semantics'], np.uint8),
             focal=float(values['focal']),
+            relative=self.relative,
         )
 
 
@@ -168,7 +175,8 @@ class SamplePool:
             if match is None or match[1] not in self.domains or path.name in known:
                 continue
             if (int(match[2]) == 0) == self.held_out:
-                shards.append(read_shard(path))
+                relative = is_relative(self.root, match[1])
+                shards.append(replace(read_shard(path), relative=relative))
             known.add(path.name)
         ends = np.cumsum([len(shard) for shard in shards], dtype=np.int64)
         # Published as one object: threads that prepare batches read the pool meanwhile.
@@ -184,6 +192,12 @@ class SamplePool:
         """Domains without any sample."""
         found = {shard.domain for shard in self._contents.shards}
         return [domain for domain in self.domains if domain not in found]
+
+    @property
+    def metric(self) -> list[str]:
+        """Domains whose labels are metres."""
+        relative = {shard.domain for shard in self._contents.shards if shard.relative}
+        return [domain for domain in self.domains if domain not in relative]
 
     def matching(self, size: tuple[int, int], ratio: float = 1.5) -> NDArray[np.int64]:
         """Return the samples of `matching_by_domain` of all domains together."""

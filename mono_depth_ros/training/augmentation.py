@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 from typing import Any
 
@@ -70,7 +71,9 @@ def crop_to(
     semantics = sample.semantics[window][row[:, None], column]
     flip = np.s_[:, ::-1] if mirrored else np.s_[:, :]
     focal = sample.focal * math.sqrt(height / crop_rows * width / crop_columns)
-    return Sample(rgb[flip], depth[flip], semantics[flip], focal)
+    return replace(
+        sample, rgb=rgb[flip], depth=depth[flip], semantics=semantics[flip], focal=focal
+    )
 
 
 def roll_camera(sample: Sample, angle: float) -> Sample:
@@ -96,11 +99,12 @@ def roll_camera(sample: Sample, angle: float) -> Sample:
     def turned(pixels: NDArray[Any], method: int, **border: Any) -> NDArray[Any]:
         return cv2.warpAffine(pixels, turn, (columns, rows), flags=method, **border)
 
-    return Sample(
-        turned(sample.rgb, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
-        turned(sample.depth.astype(np.float32), cv2.INTER_NEAREST, borderValue=math.nan),
-        turned(sample.semantics, cv2.INTER_NEAREST, borderValue=int(Semantic.OTHER)),
-        sample.focal,
+    depth = sample.depth.astype(np.float32)
+    return replace(
+        sample,
+        rgb=turned(sample.rgb, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+        depth=turned(depth, cv2.INTER_NEAREST, borderValue=math.nan),
+        semantics=turned(sample.semantics, cv2.INTER_NEAREST, borderValue=int(Semantic.OTHER)),
     )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,10 @@ class Batch:
         Weight of each pixel in the loss.
     focal : float
         Reference focal length in pixels of these images.
+    counts : tuple of int
+        How many of them are of each domain; those of one domain follow those of the other.
+    relative : tuple of bool
+        Of which domains the labels have no metres, see `Sample`.
 
     """
 
@@ -47,6 +52,16 @@ class Batch:
     label: Tensor
     weight: Tensor
     focal: float
+    counts: tuple[int, ...]
+    relative: tuple[bool, ...]
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy the images and labels to a device."""
+        copied = {
+            name: getattr(self, name).to(device, non_blocking=True)
+            for name in ('rgb', 'label', 'weight')
+        }
+        return replace(self, **copied)
 
 
 def label_weight(
@@ -59,17 +74,29 @@ def label_weight(
     return np.where(usable, weight, 0.0).astype(np.float32)
 
 
-def collate(samples: list[Sample], focal: float, config: PretrainConfig) -> Batch:
-    """Stack samples of one size, with labels at the reference focal length."""
+def collate(
+    samples: list[Sample], focal: float, config: PretrainConfig, counts: Sequence[int] = ()
+) -> Batch:
+    """
+    Stack samples of one size, with labels at the reference focal length.
+
+    Without ``counts`` all of them are of one domain.
+    """
     rgb = torch.from_numpy(np.stack([sample.rgb for sample in samples]))
     label = np.stack([canonical_depth(sample, focal) for sample in samples])
     limit = config.headroom * config.max_depth
     weight = label_weight(label, config.min_depth, limit, config.far_weight)
+    relative = np.array([sample.relative for sample in samples])
+    weight[relative] = label[relative] > 0  # False for NaN
+    counts = counts or [len(samples)]
+    domains = np.split(relative, np.cumsum(counts)[:-1])
     return Batch(
         rgb.permute(0, 3, 1, 2).float() / 255,  # stays channels-last in memory
         torch.from_numpy(label),
         torch.from_numpy(weight),
         focal,
+        tuple(int(count) for count in counts),
+        tuple(bool(part.any()) for part in domains),
     )
 
 
@@ -100,7 +127,7 @@ def training_batch(
     Draw and augment the batch of update ``step`` for one of ``world`` processes.
 
     Each sample is as likely to be of one domain as of another, however many samples they have and
-    whatever their shape.
+    whatever their shape. Domains are in alphabetical order.
 
     Raises
     ------
@@ -120,7 +147,7 @@ def training_batch(
         choices[rng.integers(len(choices), size=count)]
         for choices in pool.matching_by_domain(size)
     ]
-    domains = rng.integers(len(drawn), size=count)
+    domains = np.sort(rng.integers(len(drawn), size=count))
     samples = []
     for index in np.stack(drawn)[domains, np.arange(count)]:
         sample = pool[int(index)]
@@ -129,7 +156,8 @@ def training_batch(
         sample = crop_to(sample, size, rng, min_zoom=config.min_zoom)
         rgb = jitter_colours(sample.rgb, rng, config.colour_strength)
         samples.append(replace(sample, rgb=rgb))
-    return collate(samples, config.focal * phase.scale, config)
+    counts = np.bincount(domains, minlength=len(drawn)).tolist()
+    return collate(samples, config.focal * phase.scale, config, counts)
 
 
 def validation_samples(
@@ -138,8 +166,9 @@ def validation_samples(
     """
     Return held-out samples of each domain, not augmented, at a size of the current phase.
 
-    A domain has the size whose aspect ratio is nearest to that of its samples, the first of equal
-    ones: a wide window of a narrow image would be a blown-up strip.
+    Domains without metres are left out. A domain has the size whose aspect ratio is nearest to
+    that of its samples, the first of equal ones: a wide window of a narrow image would be a
+    blown-up strip.
 
     Parameters
     ----------
@@ -162,7 +191,7 @@ def validation_samples(
     samples = {}
     for domain in config.domains:
         part = SamplePool(root, (domain,), held_out=True)
-        if len(part):
+        if len(part) and part.metric:
             size = nearest_shape(sizes, *part[0].depth.shape)
             chosen = part.matching(size)
             picked = spread(max(1, count // len(config.domains)), len(chosen))

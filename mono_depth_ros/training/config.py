@@ -19,6 +19,7 @@ import yaml
 ENCODERS = ('mobilenet_v1', 'mobilenet_v2')
 RENDERED = ('indoor', 'street')
 LOSSES = ('l1_log', 'relative', 'silog')
+MIXING = ('mean', 'pareto')
 DOMAIN = re.compile('[a-z]+')  # also that of the names of shards
 # They may change when a run goes on; the others would mix two recipes in one network.
 CHANGEABLE = (
@@ -185,6 +186,12 @@ class PretrainConfig(Config):
         'Weight of the scale- and shift-invariant loss on disparity (MiDaS)',
         minimum=0.0,
         maximum=100.0,
+    )
+    mixing: str = setting(
+        'mean',
+        'Weights of the domains in an update: mean counts each image alike, pareto makes no '
+        'domain worse for the sake of another (MiDaS)',
+        one_of=MIXING,
     )
     far_weight: float = setting(
         0.1,

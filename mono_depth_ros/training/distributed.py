@@ -10,7 +10,7 @@ from types import TracebackType
 
 from mono_depth_ros.errors import ConfigError
 import torch
-from torch import nn
+from torch import nn, Tensor
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
@@ -86,6 +86,13 @@ class Workers:
         flag = torch.tensor([float(value)], device=self.device)
         dist.all_reduce(flag, dist.ReduceOp.MIN)
         return bool(flag.item())
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average a tensor over all processes, in place."""
+        if self.world > 1:
+            dist.all_reduce(values)
+            values /= self.world
+        return values
 
     def __enter__(self) -> Workers:
         return self

@@ -109,6 +109,11 @@ def pretrain(
                 f'no samples of {" and ".join(pool.lacking)} in {pool_root}: render some first, '
                 'or name recorded ones with --data'
             )
+        if not pool.metric:
+            raise DatasetError(
+                f'no labels of {" and ".join(pool.domains)} have metres, and nothing else would '
+                'tell the network any: train on indoor, street or images with depth, too'
+            )
         log = TrainingLog(output, trainer.done) if workers.main else None
         prefetcher = Prefetcher(pool, config, workers.rank, workers.world)
         scores: dict[str, float] = {}
@@ -219,8 +224,8 @@ def export_run(config: PretrainConfig, pool_root: Path, output: Path) -> None:
 
 
 def packed_samples(config: PretrainConfig, pool_root: Path) -> Iterator[Sample]:
-    """Yield what travels with the weights: as much of each domain, of all of its shapes."""
-    pool = SamplePool(pool_root, config.domains)
+    """Yield what travels with the weights: as much of each metric domain, of all its shapes."""
+    pool = SamplePool(pool_root, SamplePool(pool_root, config.domains).metric)
     domains = pool.matching_by_domain(config.input_size, ratio=math.inf)
     for part in domains:
         for index in spread(max(1, config.pack_samples // len(domains)), len(part)):

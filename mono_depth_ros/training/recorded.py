@@ -9,10 +9,10 @@ import logging
 from pathlib import Path
 
 import cv2
-from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.camera import camera_from_fov, PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame, FrameSource
-from mono_depth_ros.source.domain_file import describe_domain, read_domain
+from mono_depth_ros.source.domain_file import describe_domain, METRIC, read_domain, RELATIVE
 from mono_depth_ros.source.pool import (
     ARRAYS,
     make_pool,
@@ -30,6 +30,13 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
+# Horizontal field of view of images without metres and intrinsics [degrees].
+ASSUMED_FOV = 60.0
+# Disparity of the farthest pixel where that of the nearest is 1.
+FARTHEST = 1e-4
+# What the shards of an earlier version are, where their description does not say it.
+EARLIER = {'held_out': END, 'labels': METRIC}
+
 
 def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
     """
@@ -37,25 +44,55 @@ def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
 
     It is cut so that the optical axis is in its middle, and resized to that of ``sizes``, each
     (height, width), whose aspect ratio is nearest. Sparse depth, as of a lidar, keeps the nearest
-    point of each pixel.
+    point of each pixel. Without depth it takes disparity, which has no metres that intrinsics
+    would matter for.
 
     Raises
     ------
     DatasetError
-        If depth, or the intrinsics that metres depend on, are not known.
+        If neither is known, or the intrinsics that metres depend on are not.
 
     """
-    if frame.camera is None:
-        raise DatasetError(f'{frame.name}: its intrinsics are not known')
-    if frame.depth is None or not np.isfinite(frame.depth).any():
+    depth, relative = frame.depth, False
+    if depth is None and frame.disparity is not None:
+        depth, relative = inverse_of(frame.disparity), True
+    if depth is None or not np.isfinite(depth).any():
         raise DatasetError(f'{frame.name}: it has no depth')
-    window = _around_axis(frame.camera)
-    rgb, depth = frame.rgb[window], frame.depth[window]
+    camera = frame.camera
+    if camera is None:
+        if not relative:
+            raise DatasetError(f'{frame.name}: its intrinsics are not known')
+        camera = camera_from_fov(depth.shape[1], depth.shape[0], ASSUMED_FOV)
+    window = _around_axis(camera)
+    rgb, depth = frame.rgb[window], depth[window]
     rows, columns = depth.shape
     size = nearest_shape(sizes, rows, columns)
     depth = _filled(depth, int(min(rows / size[0], columns / size[1])))
     classes = np.full(depth.shape, Semantic.OTHER, np.uint8)
-    return crop_to(Sample(rgb, depth, classes, frame.camera.focal), size, None)
+    return crop_to(Sample(rgb, depth, classes, camera.focal, relative), size, None)
+
+
+def inverse_of(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Return depth up to the scale and the shift of its inverse, which half floats can hold.
+
+    Parameters
+    ----------
+    disparity : np.ndarray, shape (H, W), float32
+        More is nearer, not finite where missing.
+
+    Returns
+    -------
+    np.ndarray, shape (H, W), float32
+        From 1 for the nearest to 10^4 for the farthest, NaN where missing.
+
+    """
+    known = np.where(np.isfinite(disparity), disparity, np.nan)
+    if np.isnan(known).all():
+        return known.astype(np.float32)
+    lowest, highest = float(np.nanmin(known)), float(np.nanmax(known))
+    share = (known - lowest) / max(highest - lowest, np.finfo(np.float32).tiny)
+    return np.asarray(1 / (FARTHEST + (1 - FARTHEST) * share), np.float32)
 
 
 def _around_axis(camera: PinholeCamera) -> tuple[slice, slice]:
@@ -108,8 +145,10 @@ def check_dataset(root: Path, domain: str, dataset: str) -> None:
 
 
 def share_beyond(root: Path, domain: str, max_depth: float) -> float:
-    """Return which share of the held-out labels of a domain lies beyond a depth [m]."""
+    """Return which share of the held-out labels of a domain, if metric, lies beyond a depth."""
     pool = SamplePool(root, (domain,), held_out=True)
+    if not pool.metric:
+        return 0.0
     labels = [pool[number].depth for number in range(len(pool))]
     labels = [depth[np.isfinite(depth)] for depth in labels]
     count = sum(depth.size for depth in labels)
@@ -128,6 +167,9 @@ def import_frames(
 ) -> int:
     """
     Write the images of a source that have depth to a pool, unless the pool has them.
+
+    The first of them decides whether their labels are metres, or only disparity up to a scale
+    and a shift.
 
     About 5 % of them, at most one shard, are the held-out shard: whole drives or scenes where the
     source knows them (see `split_frames`), else the end, since neighbours in a recording look
@@ -172,10 +214,14 @@ def import_frames(
     writer = _Writer(root, domain, shard_samples, split.count)
     frames = UsedFrames(source, split)
     chosen: list[tuple[int, int]] = []
+    labels = METRIC
     for looked_at, frame in enumerate(frames, start=1):
         progress(looked_at)
         try:
             sample = sample_of(frame, chosen or sizes)
+            kind = RELATIVE if sample.relative else METRIC
+            if chosen and kind != labels:
+                raise DatasetError(f'{frame.name}: its labels are {kind}, not {labels}')
         except DatasetError as error:
             if source.strict:
                 raise DatasetError(f'{source.name}: {error}') from error
@@ -183,10 +229,15 @@ def import_frames(
             continue
         if not chosen:
             rows, columns = sample.depth.shape
-            chosen = [(rows, columns)]
+            chosen, labels = [(rows, columns)], kind
             known = dataset_of(root, domain) or dataset  # it may end in a slash
-            values = {'dataset': known, 'size': chosen[0], 'held_out': split.kind}
-            describe_domain(root, domain, values, earlier={'held_out': END})
+            values = {
+                'dataset': known,
+                'size': chosen[0],
+                'held_out': split.kind,
+                'labels': labels,
+            }
+            describe_domain(root, domain, values, earlier=EARLIER)
         writer.add(sample, held_out=frames.held_out)
     source.skipped = frames.skipped
     if not writer.finish():

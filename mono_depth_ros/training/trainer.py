@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mono_depth_ros.errors import ModelError
@@ -22,6 +23,7 @@ from mono_depth_ros.training.losses import (
     scale_shift_invariant_loss,
     silog_loss,
 )
+from mono_depth_ros.training.mixing import min_norm_weights
 from mono_depth_ros.training.start import describe_start, start_folder, start_from
 import torch
 from torch import nn, Tensor
@@ -34,21 +36,32 @@ DATA_TERMS = {'l1_log': l1_log_loss, 'relative': relative_loss, 'silog': silog_l
 
 
 class LossModule(nn.Module):
-    """Network and loss as one module, so that DDP sees one forward pass per update."""
+    """Network and losses as one module, so that DDP sees one forward pass per update."""
 
     def __init__(self, network: FastDepth, config: PretrainConfig) -> None:
         super().__init__()
         self.network, self.config = network, config
 
-    def forward(self, rgb: Tensor, label: Tensor, weight: Tensor, focal: float) -> Tensor:
-        """Return the training loss of a batch."""
-        log_depth, _ = self.network.log_depth(rgb, focal)
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the training loss of each domain of a batch; 0 for one without an image."""
+        log_depth, _ = self.network.log_depth(batch.rgb, batch.focal)
+        maps, counts = (log_depth, batch.label, batch.weight), list(batch.counts)
+        domains = zip(*(torch.split(part, counts) for part in maps), strict=True)
+        losses = [
+            self._relative(*domain) if relative else self._metric(*domain)
+            for domain, relative in zip(domains, batch.relative, strict=True)
+        ]
+        return torch.stack(losses)
+
+    def _relative(self, log_depth: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+        return scale_shift_invariant_loss((-log_depth).exp(), 1 / label, weight > 0)
+
+    def _metric(self, log_depth: Tensor, label: Tensor, weight: Tensor) -> Tensor:
         residual = log_residual(log_depth.float(), label, weight, self.network.max_depth)
         loss = DATA_TERMS[self.config.loss](residual, weight)
         loss = loss + self.config.gradient_weight * gradient_loss(residual, weight)
         if self.config.shape_weight:
-            shape = scale_shift_invariant_loss((-log_depth).exp(), 1 / label, weight > 0)
-            loss = loss + self.config.shape_weight * shape
+            loss = loss + self.config.shape_weight * self._relative(log_depth, label, weight)
         return loss
 
 
@@ -173,12 +186,9 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         statistics = self._buffers()
         with torch.autocast(device.type, torch.float16, enabled=self.scaler.is_enabled()):
-            loss = self.module(
-                batch.rgb.to(device, non_blocking=True),
-                batch.label.to(device, non_blocking=True),
-                batch.weight.to(device, non_blocking=True),
-                batch.focal,
-            )
+            losses = self.module(batch.to(device))
+        shares = self._shares(losses, batch.counts)
+        loss = (losses * shares).sum()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
@@ -192,6 +202,21 @@ class Trainer:
         else:
             self._skip(statistics, overflowed=sound and self.scaler.get_scale() > 1)
         return {'loss': loss.item(), 'gradient': norm.item(), 'rate': rate}
+
+    def _shares(self, losses: Tensor, counts: Sequence[int]) -> Tensor:
+        """Return how much the loss of each domain counts; those without an image do not."""
+        seen = torch.tensor(counts, dtype=losses.dtype, device=losses.device)
+        if self.config.mixing == 'mean':
+            return seen / seen.sum()
+        head = list(self.network.head.parameters())  # what all domains share, and no other layer
+        gradients = [torch.autograd.grad(loss, head, retain_graph=True) for loss in losses]
+        rows = torch.stack([torch.cat([part.flatten() for part in row]) for row in gradients])
+        rows, seen = self.workers.mean(rows), self.workers.mean(seen)
+        chosen = (seen > 0).nonzero().flatten()
+        products = (rows[chosen] @ rows[chosen].T).double().cpu().numpy()
+        shares = torch.zeros_like(seen)
+        shares[chosen] = torch.from_numpy(min_norm_weights(products)).to(shares)
+        return shares
 
     def _set_modes(self) -> None:
         """Let batch norms normalise with the batch where they are to learn its statistics."""

@@ -2,12 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """`mono_depth estimate` on images whose depth is known."""
 
+from dataclasses import replace
+
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
+from mono_depth_ros.folders import read_rgb
+from mono_depth_ros.frames import open_frames
+from mono_depth_ros.manifest import METADATA_KEY, read_manifest
 import numpy as np
 import pytest
 
 CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
+
+
+@pytest.fixture
+def relative(tmp_path, red_network):
+    """Return a network that takes red for near, and knows no metres."""
+    import onnx
+
+    model = onnx.load(str(red_network))
+    manifest = replace(read_manifest(red_network), output='inverse_depth', metric=False)
+    onnx.helper.set_model_props(model, {METADATA_KEY: manifest.to_json()})
+    onnx.save(model, str(tmp_path / 'relative.onnx'))
+    return tmp_path / 'relative.onnx'
 
 
 @pytest.fixture
@@ -158,3 +175,37 @@ def test_an_output_that_cannot_be_written_is_said(run, images, tmp_path, red_net
 
     assert status == 1
     assert 'cannot write to' in errors
+
+
+def test_labels_of_a_relative_network_are_images_to_train_on(run, images, tmp_path, relative):
+    output = tmp_path / 'labels'
+
+    refused = run('estimate', images, '--output', output, '--model', relative)
+    status, said, _ = run('estimate', images, '--labels', '--output', output, '--model', relative)
+
+    first, second = open_frames(output)
+    assert (refused[0], status) == (1, 0)
+    assert '2 disparity images' in said
+    assert sorted(path.name for path in output.iterdir()) == ['camera.json', 'disparity', 'rgb']
+    assert (first.depth, first.camera) == (None, CAMERA)
+    for read, image in ((first, 'a'), (second, 'b')):
+        assert np.array_equal(read.rgb, read_rgb(images / 'rgb' / f'{image}.png'))
+        assert read.disparity[:, 0].max() < 600 and read.disparity[:, -1].min() > 65000
+
+
+def test_labels_have_no_cloud_and_do_not_overwrite_their_images(run, images, red_network):
+    with_cloud = run('estimate', images, '--labels', '--ply', '--output', images / 'labels')
+    in_place = run('estimate', images, '--labels', '--output', images, '--model', red_network)
+
+    assert (with_cloud[0], in_place[0]) == (1, 1)
+    assert '--labels have no metres' in with_cloud[2]
+    assert 'would be overwritten' in in_place[2]
+
+
+def test_labels_are_nothing_to_be_scored_on(run, images, tmp_path, red_network):
+    run('estimate', images, '--labels', '--output', tmp_path / 'labels', '--model', red_network)
+
+    status, _, said = run('evaluate', tmp_path / 'labels', '--model', red_network)
+
+    assert status == 1
+    assert 'no depth' in said

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small pool whose depth can be learnt from its colours."""
 
+from mono_depth_ros.source.domain_file import describe_domain, RELATIVE
 from mono_depth_ros.source.pool import write_shard
 import numpy as np
 import pytest
@@ -21,6 +22,21 @@ def shard(seed, count=16, size=(64, 96)):
         'semantics': np.zeros(depth.shape, np.uint8),
         'focal': np.full(count, 80.0, np.float32),
     }
+
+
+def without_metres(arrays, scale=0.3, shift=0.2):
+    """Give a shard labels whose inverse has another scale and shift."""
+    depth = 1 / (scale / arrays['depth'].astype(np.float32) + shift)
+    return {**arrays, 'depth': depth.astype(np.float16)}
+
+
+@pytest.fixture
+def mixed_root(pool_root):
+    """Make a pool that has images of another place too, called lab, without metres."""
+    describe_domain(pool_root, 'lab', {'labels': RELATIVE})
+    for number in range(2):
+        write_shard(pool_root / f'lab-{number:06d}', without_metres(shard(7 + number)))
+    return pool_root
 
 
 @pytest.fixture

@@ -231,9 +231,7 @@ def test_the_shape_term_sees_neither_a_common_factor_nor_missing_labels(pool_roo
     def shape_term():
         with torch.no_grad():
             plain, both = (
-                LossModule(network, replace(CONFIG, shape_weight=weight))(
-                    batch.rgb, batch.label, batch.weight, batch.focal
-                )
+                LossModule(network, replace(CONFIG, shape_weight=weight))(batch)
                 for weight in (0.0, 1.0)
             )
         return (both - plain).item()
@@ -484,6 +482,94 @@ def test_a_batch_that_processes_cannot_share_evenly_is_refused(pool_root, proces
         Trainer(config, SamplePool(pool_root, ('indoor',)), Workers(0, processes))
 
 
+MIXED = replace(
+    CONFIG, domains=('indoor', 'lab'), phases=(Phase(40, ((64, 96),), 8),), learning_rate=5e-3
+)
+
+
+def test_a_batch_says_which_of_its_images_have_no_metres(mixed_root):
+    pool = SamplePool(mixed_root, MIXED.domains)
+
+    batch = training_batch(pool, MIXED, 0)
+
+    assert (sum(batch.counts), batch.relative) == (8, (False, True))
+    assert pool.metric == ['indoor']
+    assert batch.weight[batch.counts[0] :].unique().tolist() == [0.0, 1.0]  # 0 where it rolled
+
+
+def test_labels_without_metres_teach_shape_and_no_scale(mixed_root):
+    batch = training_batch(SamplePool(mixed_root, MIXED.domains), MIXED, 0)
+    module = LossModule(build_network(MIXED).eval(), MIXED)
+    other = batch.label.clone()
+    other[batch.counts[0] :] = 1 / (5 / other[batch.counts[0] :] + 0.1)
+
+    with torch.no_grad():
+        losses, same = module(batch), module(replace(batch, label=other))
+        module.network.head.bias += 0.7
+        farther = module(batch)
+
+    torch.testing.assert_close(same, losses, rtol=1e-3, atol=1e-4)
+    assert farther[1].item() == pytest.approx(losses[1].item(), rel=1e-3)
+    assert farther[0].item() != pytest.approx(losses[0].item(), rel=0.1)
+
+
+@pytest.mark.parametrize('mixing', ['mean', 'pareto'])
+def test_a_network_learns_from_images_with_and_without_metres(mixed_root, mixing):
+    config = replace(MIXED, mixing=mixing)
+    trainer = Trainer(config, SamplePool(mixed_root, config.domains))
+    unseen = training_batch(SamplePool(mixed_root, config.domains, held_out=True), config, 0)
+
+    def losses():
+        with torch.no_grad():
+            return trainer.module.eval()(unseen)
+
+    before = losses()
+    for step in range(config.steps):
+        trainer.step(training_batch(trainer.pool, config, step))
+
+    assert (losses() < 0.8 * before).all()
+
+
+def test_no_domain_gets_worse_for_the_sake_of_another(mixed_root):
+    config = replace(MIXED, mixing='pareto')
+    trainer = Trainer(config, SamplePool(mixed_root, config.domains))
+    batch = training_batch(trainer.pool, config, 0)
+    losses = trainer.module(batch)
+
+    shares = trainer._shares(losses, batch.counts)
+
+    head = trainer.network.head.weight
+    first, second = (torch.autograd.grad(loss, head, retain_graph=True)[0] for loss in losses)
+    step = shares[0] * first + shares[1] * second
+    assert shares.sum().item() == pytest.approx(1.0)
+    assert min((step * first).sum(), (step * second).sum()) > 0
+
+
+def test_a_domain_that_is_not_in_a_batch_has_no_share(mixed_root):
+    config = replace(MIXED, mixing='pareto', phases=(Phase(40, ((64, 96),), 2),))
+    trainer = Trainer(config, SamplePool(mixed_root, config.domains))
+    batches = (training_batch(trainer.pool, config, step) for step in range(40))
+    batch = next(batch for batch in batches if batch.counts == (0, 2))
+
+    shares = trainer._shares(trainer.module(batch), batch.counts)
+
+    assert shares.tolist() == [0.0, 1.0]
+
+
+def test_what_travels_with_the_weights_has_metres(mixed_root):
+    samples = list(packed_samples(replace(MIXED, pack_samples=6), mixed_root))
+
+    assert len(samples) == 6
+    assert not any(sample.relative for sample in samples)
+
+
+def test_a_network_that_nothing_tells_metres_is_refused(tmp_path, mixed_root):
+    config = replace(MIXED, domains=('lab',))
+
+    with pytest.raises(DatasetError, match='no labels of lab have metres, .*: train on indoor'):
+        pretrain(config, mixed_root, tmp_path / 'run')
+
+
 def test_a_domain_without_a_sample_is_refused(tmp_path, pool_root):
     config = replace(CONFIG, domains=('indoor', 'lap', 'street'))
 
@@ -525,7 +611,8 @@ def test_labels_are_at_the_reference_focal_length(tmp_path):
     assert sorted({round(float(value), 3) for value in batch.label.unique()}) == [1.0, 2.0]
 
 
-def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
+@pytest.mark.parametrize('mixing', ['mean', 'pareto'])
+def test_two_processes_under_torchrun_train_one_network(tmp_path, mixed_root, mixing):
     script = tmp_path / 'train.py'
     script.write_text(
         'import sys\n'
@@ -536,7 +623,7 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
         'torch.set_num_threads(1)\n'
         'config = PretrainConfig(\n'
         '    start="", encoder="mobilenet_v1", width=0.25, frozen_blocks=0,\n'
-        '    frozen_statistics=False,\n'
+        '    frozen_statistics=False, domains=("indoor", "lab"), mixing=sys.argv[3],\n'
         '    phases=(Phase(3, ((32, 64),), 4),), save_every=3,\n'
         ')\n'
         'trainers = []\n'
@@ -545,7 +632,7 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
         '        super().__init__(*arguments)\n'
         '        trainers.append(self)\n'
         'module.Trainer = Kept\n'
-        'pool, output = map(Path, sys.argv[1:])\n'
+        'pool, output = map(Path, sys.argv[1:3])\n'
         'result = module.pretrain(config, pool, output, device="cpu")\n'
         'assert result.finished and result.skipped == 0\n'
         'weights = torch.cat([w.detach().flatten() for w in trainers[0].network.parameters()])\n'
@@ -554,7 +641,7 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path, pool_root):
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
 
     done = subprocess.run(
-        [*command, str(script), str(pool_root), str(tmp_path / 'run')],
+        [*command, str(script), str(mixed_root), str(tmp_path / 'run'), mixing],
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,

@@ -10,7 +10,13 @@ from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.frames import Frame, FrameSource
 from mono_depth_ros.source.layouts.listed import GroupedFrames
 from mono_depth_ros.source.pool import SamplePool
-from mono_depth_ros.training.recorded import dataset_of, import_frames, sample_of, share_beyond
+from mono_depth_ros.training.recorded import (
+    dataset_of,
+    import_frames,
+    inverse_of,
+    sample_of,
+    share_beyond,
+)
 import numpy as np
 import pytest
 
@@ -221,3 +227,67 @@ def test_images_that_cannot_be_used_are_left_out_or_refused(tmp_path, caplog):
         import_frames(tmp_path / 'b', 'own', Frames(frames, strict=True), sizes=SIZES)
     with pytest.raises(DatasetError, match='fewer than two images'):
         import_frames(tmp_path / 'c', 'own', Frames(frames[:1]), sizes=SIZES)
+
+
+RAMP = np.tile(np.linspace(1.0, 9.0, 200, dtype=np.float32), (96, 1))
+
+
+def labelled(number=0, disparity=RAMP):
+    """Make an image that has disparity, and neither depth nor a camera."""
+    return replace(frame(number), camera=None, depth=None, disparity=disparity)
+
+
+def test_disparity_becomes_a_sample_without_metres_or_a_camera():
+    sample = sample_of(labelled(), SIZES)
+
+    # All but four columns at either side are there, in 64 columns.
+    place = 4 + (np.arange(64) + 0.5) * 3 - 0.5
+    share = (place.round() / 199).clip(1e-4)
+    assert sample.relative
+    np.testing.assert_allclose(1 / sample.depth[16], share, atol=0.006)
+
+
+def test_the_inverse_forgets_scale_and_shift_and_half_floats_hold_it():
+    depth = inverse_of(RAMP)
+
+    np.testing.assert_allclose(inverse_of(7 * RAMP - 20), depth, rtol=1e-3)
+    assert (depth.min(), depth.max()) == pytest.approx((1, 1e4), rel=1e-3)
+    assert np.isfinite(depth.astype(np.float16)).all()
+
+
+def test_missing_disparity_stays_missing():
+    holes = RAMP.copy()
+    holes[:48], holes[48:60] = np.nan, np.inf
+
+    assert np.isnan(inverse_of(holes)[:60]).all()
+    with pytest.raises(DatasetError, match='has no depth'):
+        sample_of(labelled(disparity=np.full((96, 200), np.nan, np.float32)), SIZES)
+
+
+def test_a_pool_knows_which_labels_have_no_metres(tmp_path):
+    import_frames(tmp_path, 'lab', Frames([labelled(n) for n in range(3)]), sizes=SIZES)
+    import_frames(tmp_path, 'own', Frames([frame(n) for n in range(3)]), sizes=SIZES)
+
+    pool = SamplePool(tmp_path, ('lab', 'own'))
+
+    assert pool.metric == ['own']
+    assert [pool[index].relative for index in range(len(pool))] == [True, True, False, False]
+    assert share_beyond(tmp_path, 'lab', 2.0) == 0.0
+
+
+def test_labels_of_the_other_kind_are_left_out(tmp_path, caplog):
+    frames = [labelled(0), labelled(1), frame(2), labelled(3)]
+
+    assert import_frames(tmp_path, 'lab', Frames(frames), sizes=SIZES) == 3
+    assert 'left out an image of frames: 2: its labels are metric, not relative' in caplog.text
+
+
+def test_an_import_of_metres_does_not_go_on_with_disparity(tmp_path):
+    import_frames(tmp_path, 'own', Frames([frame(n) for n in range(3)]), sizes=SIZES, dataset='a')
+    (tmp_path / 'own.json').write_text('{"dataset": "a"}')  # as it used to be
+    shutil.rmtree(tmp_path / 'own-000000')
+
+    with pytest.raises(DatasetError, match='labels metric, now it is relative'):
+        import_frames(
+            tmp_path, 'own', Frames([labelled(n) for n in range(3)]), sizes=SIZES, dataset='a'
+        )

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from mono_depth_ros.source.domain_file import describe_domain, RELATIVE
 from mono_depth_ros.source.pool import write_shard
 from mono_depth_ros.training.batches import validation_samples
 from mono_depth_ros.training.config import Phase, PretrainConfig
@@ -116,3 +117,13 @@ def test_what_lies_beyond_the_range_of_the_network_is_not_scored(tmp_path):
 
 def test_there_are_no_scores_without_held_out_samples(tmp_path):
     assert validate(Constant(), tmp_path, CONFIG, 0) == {}
+
+
+def test_labels_without_metres_are_not_scored(tmp_path):
+    describe_domain(tmp_path, 'lab', {'labels': RELATIVE})
+    for domain in ('indoor', 'lab'):
+        write_shard(tmp_path / f'{domain}-000000', shard([100.0, 101.0], (64, 96)))
+
+    samples = validation_samples(tmp_path, replace(CONFIG, domains=('indoor', 'lab')), 0)
+
+    assert list(samples) == ['indoor']
