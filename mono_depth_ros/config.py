@@ -109,8 +109,8 @@ class EngineConfig(Config):
 
     model: str = setting(
         'indoor',
-        'Network to run: a shipped one (indoor, street) or the path of an imported ONNX file. '
-        'A version in use in the store goes before it',
+        'Network to run: a shipped one (indoor, street) or the path of an imported ONNX file. A '
+        'version in use in the store takes precedence',
     )
     backend: str = setting(
         'auto',
@@ -256,8 +256,9 @@ class ReferenceConfig(Config):
 
     reference_tolerance_s: float = setting(
         0.05,
-        'Longest time between an image and the reference points or depth that go with it [s]; the '
-        'poses it is between may be 0.2 s away, or this if it is more',
+        'Largest time between an image and its reference points or depth [s]. Poses are '
+        'interpolated: the ones before and after may be up to 0.2 s away, or this value if that '
+        'is larger',
         minimum=0.0,
     )
     static_transforms: str = setting(
@@ -323,8 +324,8 @@ class AdaptationNodeConfig(ReferenceConfig):
     )
     collecting_load: float = setting(
         0.25,
-        'Largest share of one CPU core for what images tell by motion; between two runs of '
-        'images it rests',
+        'Largest share of one CPU core used to recover motion from images; between two runs of '
+        'images it rests to stay below that',
         minimum=0.01,
         maximum=1.0,
     )

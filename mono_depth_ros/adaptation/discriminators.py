@@ -29,7 +29,7 @@ class Discriminators:
     network : FastDepth
         Gives the number of channels of the latent and the range of depth.
     recipe : Recipe
-        Size, step size and whether gradients are limited.
+        Size, learning rate and whether gradients are limited.
     limit : float
         Largest norm of the gradient.
     seed : int

@@ -220,7 +220,7 @@ def make_optimiser(recipe: Recipe, weights: Iterable[nn.Parameter]) -> torch.opt
 
 
 def rate_at(recipe: Recipe, step: int) -> float:
-    """Return the step size of the network at an update, counted from 0."""
+    """Return the learning rate of the network at an update, counted from 0."""
     rate = recipe.learning_rate * min(1.0, (step + 1) / max(1, recipe.warm_up))
     if recipe.decays and recipe.steps:
         rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, step / recipe.steps)))

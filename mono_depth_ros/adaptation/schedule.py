@@ -22,16 +22,16 @@ class ScheduleConfig(Config):
     """When a cycle begins by itself, and what follows rejections."""
 
     every_s: float = setting(
-        0.0, 'Begin a cycle when the last one ended so long ago [s]; 0 does not', minimum=0.0
+        0.0, 'Begin a cycle so long after the last one ended [s]; 0 never does', minimum=0.0
     )
     after_frames: int = setting(
-        100, 'Begin a cycle after so many new images were kept; 0 does not', minimum=0
+        100, 'Begin a cycle after so many new images were kept; 0 never does', minimum=0
     )
     on_drift: float = setting(
         0.0,
         'Begin a cycle when brightness, contrast, tint, detail or layout of the images are so '
-        'many standard deviations from those of the last cycle, before it from the first ones; '
-        '3 is a new place, 0 does not',
+        'many standard deviations from those of the last cycle, or of the first images before '
+        'there was one; 3 is a new place, 0 never does',
         minimum=0.0,
     )
     min_new_frames: int = setting(

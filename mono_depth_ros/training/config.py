@@ -170,7 +170,7 @@ class PretrainConfig(Config):
         (Phase(20000, ((192, 256), (192, 256), (192, 256), (160, 320), (224, 224)), 16, 1.0),),
         'What is done in order',
     )
-    learning_rate: float = setting(2e-3, 'Step size of AdamW', minimum=1e-8, maximum=1.0)
+    learning_rate: float = setting(2e-3, 'Learning rate of AdamW', minimum=1e-8, maximum=1.0)
     weight_decay: float = setting(0.01, 'Weight decay of AdamW', minimum=0.0, maximum=1.0)
     warmup_steps: int = setting(100, 'Updates over which the learning rate rises', minimum=0)
     decay_fraction: float = setting(
