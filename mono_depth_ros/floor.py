@@ -10,6 +10,15 @@ from mono_depth_ros.camera import PinholeCamera
 import numpy as np
 from numpy.typing import NDArray
 
+# Triples of pixels that planes are tried through, drawn with this seed; fewer pixels are no floor.
+TRIPLES, SEED, MIN_PIXELS = 100, 0, 50
+# Largest angle between the normal and the image's up [degrees]: pitch and roll together.
+MAX_TILT = 50.0
+# Relative error of depth up to which a pixel lies on the plane.
+TOLERANCE = 0.04
+# Least share of the pixels that must lie on it.
+MIN_SHARE = 0.35
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -35,15 +44,7 @@ class Plane:
     pixels: int
 
 
-def fit_floor(
-    depth: NDArray[np.floating],
-    camera: PinholeCamera,
-    *,
-    seed: int = 0,
-    max_tilt: float = 50.0,
-    tolerance: float = 0.04,
-    min_share: float = 0.35,
-) -> Plane | None:
+def fit_floor(depth: NDArray[np.floating], camera: PinholeCamera) -> Plane | None:
     """
     Fit the floor to the lower 40 % of a depth image, by RANSAC.
 
@@ -53,14 +54,6 @@ def fit_floor(
         Depth along the optical axis, in any scale; the result is in that scale.
     camera : PinholeCamera
         Intrinsics of ``depth``.
-    seed : int
-        Of the samples drawn.
-    max_tilt : float
-        Largest angle between the normal and the image's up [degrees]: pitch and roll together.
-    tolerance : float
-        Relative error of depth up to which a pixel lies on it.
-    min_share : float
-        Least share of the pixels that must lie on it.
 
     Returns
     -------
@@ -73,25 +66,25 @@ def fit_floor(
     rays = pixel_rays(u, v, camera)
     known = np.isfinite(z) & (z > 0)
     points = rays[known] * z[known, None]
-    if len(points) < 50:
+    if len(points) < MIN_PIXELS:
         return None
-    rng = np.random.default_rng(seed)
-    triples = points[rng.integers(len(points), size=(100, 3))]
+    rng = np.random.default_rng(SEED)
+    triples = points[rng.integers(len(points), size=(TRIPLES, 3))]
     normals = np.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
     lengths = np.linalg.norm(normals, axis=1)
     usable = lengths > 1e-9
     normals, origins = normals[usable] / lengths[usable, None], triples[usable, 0]
     normals *= -np.sign(normals[:, 1:2] + 1e-12)  # up is -y
     offsets = np.einsum('ij,ij->i', normals, origins)
-    upright = (-normals[:, 1] >= np.cos(np.radians(max_tilt))) & (offsets < -1e-6)
+    upright = (-normals[:, 1] >= np.cos(np.radians(MAX_TILT))) & (offsets < -1e-6)
     normals, offsets = normals[upright], offsets[upright]
     if not len(normals):
         return None
     # A relative error of depth moves a point by that share of the height, near or far.
-    on_plane = np.abs(normals @ points.T / offsets[:, None] - 1) < tolerance
+    on_plane = np.abs(normals @ points.T / offsets[:, None] - 1) < TOLERANCE
     best = on_plane[int(np.argmax(on_plane.sum(1)))]
     share = float(best.mean())
-    if share < min_share:
+    if share < MIN_SHARE:
         return None
     # Least squares on the inliers: n . X / h = -1.
     scaled, *_ = np.linalg.lstsq(points[best], -np.ones(int(best.sum())), rcond=None)

@@ -31,6 +31,8 @@ STRIKES = 3
 MISSING = 0.2
 # Largest factor between the depths of both networks, beyond what the gate measured and accepted.
 SCALE = 2.0
+# The check of the gate that measures it.
+MEDIAN_SHIFT = 'median shift'
 # Largest factor between the spreads of both, as log(far / near); a bare wall has nearly none.
 SPREAD, WALL = 3.0, 0.05
 # Slow is this factor and this much more time [s], in all but one of so many comparisons.
@@ -76,7 +78,7 @@ def accepted_shift(made: Mapping[str, Any]) -> float:
     """Return the factor between new and old depth that the gate has seen and accepted."""
     try:
         checks = {check['name']: check['value'] for check in made['verdict']['checks']}
-        return max(1.0, float(checks['median shift']))
+        return max(1.0, float(checks[MEDIAN_SHIFT]))
     except (KeyError, TypeError, ValueError):
         return 1.0
 

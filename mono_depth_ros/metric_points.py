@@ -56,6 +56,15 @@ def points_from_xyz(xyz: NDArray[np.floating], camera: PinholeCamera) -> Points:
     return np.asarray(np.stack([u, v, xyz[:, 2]], axis=1)[inside], np.float32)
 
 
+def resize_points(
+    points: NDArray[np.floating], size: tuple[int, ...], new_size: tuple[int, ...]
+) -> Points:
+    """Bring points (N, 3) to the pixels of the same image resized, (height, width) both."""
+    scale = np.array([new_size[1] / size[1], new_size[0] / size[0]])
+    uv = (points[:, :2] + 0.5) * scale - 0.5
+    return np.column_stack([uv, points[:, 2]]).astype(np.float32)
+
+
 def robust_scale(predicted: NDArray[np.floating], true: NDArray[np.floating]) -> float:
     """Return the one factor that fits predictions to points: the median of the ratios."""
     return float(np.median(true / np.maximum(predicted, 1e-9)))

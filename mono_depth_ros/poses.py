@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Transform = NDArray[np.float64]
+# Poses kept: ten seconds at 100 Hz.
+POSES = 1000
 
 
 def transform(translation: Sequence[float], quaternion: Sequence[float]) -> Transform:
@@ -130,18 +132,10 @@ class FrameTree:
 
 
 class PoseTrack:
-    """
-    The latest poses by stamp; between two of them it interpolates. Any thread may use it.
+    """The latest poses by stamp; between two of them it interpolates. Any thread may use it."""
 
-    Parameters
-    ----------
-    length : int
-        Poses kept.
-
-    """
-
-    def __init__(self, length: int = 1000) -> None:
-        self._poses: deque[tuple[int, Transform]] = deque(maxlen=length)
+    def __init__(self) -> None:
+        self._poses: deque[tuple[int, Transform]] = deque(maxlen=POSES)
         self._lock = threading.Lock()
 
     def add(self, stamp_ns: int, pose: Transform) -> None:

@@ -9,7 +9,12 @@ from typing import Any
 
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import ConfigError, ImageError
-from mono_depth_ros.metric_points import Points, points_from_depth, points_from_xyz
+from mono_depth_ros.metric_points import (
+    Points,
+    points_from_depth,
+    points_from_xyz,
+    resize_points,
+)
 from mono_depth_ros.poses import FrameTree, parse_transforms, PoseTrack, Transform, transform
 from mono_depth_ros.stamps import header_stamp
 import numpy as np
@@ -161,7 +166,7 @@ class ReferenceMatcher:
         return odom_from_base @ base_from_camera
 
     def _decoded(self, topic: str, message: Any) -> Any:
-        """Return a message that was kept, with its fields."""
+        """Return a message that was kept, with its fields; a hook for who keeps bytes."""
         return message
 
     def _nearest(self, topic: str, stamp_ns: int) -> Any:
@@ -191,9 +196,7 @@ class ReferenceMatcher:
             )
         depth = message_to_depth(message)
         points = points_from_depth(depth, count=POINTS)
-        scale = np.array([camera.width / depth.shape[1], camera.height / depth.shape[0]])
-        points[:, :2] = (points[:, :2] + 0.5) * scale - 0.5
-        return points
+        return resize_points(points, depth.shape, (camera.height, camera.width))
 
 
 def _nearest(kept: list[tuple[int, Any]], stamp_ns: int) -> tuple[int, Any]:

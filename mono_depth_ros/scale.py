@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import math
 
 from mono_depth_ros.camera import PinholeCamera
-from mono_depth_ros.metric_points import Points
+from mono_depth_ros.metric_points import Points, resize_points
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +26,8 @@ INLIER_FACTOR = 1.25
 # True depths must span this factor (5 to 95 %) before a shift is looked for, and the shift must
 # take this share of the error away; otherwise it follows noise.
 MIN_SPAN, MIN_GAIN = 2.0, 0.2
-_PAIRS = 200
+# Pairs of points that shifts are tried through, drawn with this seed.
+_PAIRS, _SEED = 200, 0
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,6 @@ def fit_correction(
     true: NDArray[np.floating],
     near: float = 0.3,
     far: float = 6.0,
-    *,
-    seed: int = 0,
 ) -> Fit | None:
     """
     Fit the depth of a network to points whose depth is known.
@@ -124,8 +123,6 @@ def fit_correction(
         Depth [m]; what is not finite and positive in both is left out.
     near, far : float
         Range of predicted depth over which a shift may bend [m].
-    seed : int
-        Of the pairs.
 
     Returns
     -------
@@ -143,7 +140,7 @@ def fit_correction(
     best = Correction(scale, 0.0, near, far)
     span = np.percentile(wanted, (5, 95))
     if span[1] > MIN_SPAN * span[0]:
-        shifted = _best_pair(z, wanted, near, far, np.random.default_rng(seed))
+        shifted = _best_pair(z, wanted, near, far, np.random.default_rng(_SEED))
         enough = (1 - MIN_GAIN) * _error(scale * z, wanted)
         if shifted is not None and _error(_apply(shifted, z), wanted) < enough:
             best = shifted
@@ -160,8 +157,8 @@ def sample_depth(
     The nearest pixel, so that nothing is averaged across depth edges.
     """
     height, width = depth.shape
-    u = np.rint((points[:, 0] + 0.5) * (width / camera.width) - 0.5).astype(int)
-    v = np.rint((points[:, 1] + 0.5) * (height / camera.height) - 0.5).astype(int)
+    points = resize_points(points, (camera.height, camera.width), depth.shape)
+    u, v = np.rint(points[:, :2]).astype(int).T
     return np.asarray(depth[v.clip(0, height - 1), u.clip(0, width - 1)])
 
 

@@ -25,11 +25,25 @@ LONG_GAP, HICCUPS = 2.5, 0.01
 @dataclass(frozen=True)
 class Report:
     """
-    Counts since the last report, and totals.
+    What was counted since the last report, and in all.
 
-    Rates are in frames per second, latencies (image stamp to publish) in milliseconds, NaN where
-    nothing was measured. ``missing`` counts images that were sent, as far as that can be told,
-    and that never arrived; ``busy`` is the share of the time spent on images.
+    Attributes
+    ----------
+    fps_in, fps_out : float
+        Images that came and that were answered [1/s].
+    latency_p50_ms, latency_p99_ms : float
+        From the stamp of an image to its answer [ms], of the last images; NaN where there is none.
+    busy : float
+        Share of the time spent on images.
+    missing : int
+        Images that were sent, as far as that can be told, and that never arrived.
+    received : int
+        Images that arrived.
+    dropped : dict
+        Images that were not answered since the start, by reason.
+    dropped_now : int
+        Those since the last report.
+
     """
 
     fps_in: float

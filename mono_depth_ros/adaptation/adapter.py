@@ -26,6 +26,7 @@ from mono_depth_ros.adaptation.recipes import (
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.errors import ModelError
 from mono_depth_ros.model.fastdepth import FastDepth
+from mono_depth_ros.training.distributed import choose_device
 import torch
 from torch import nn, Tensor
 
@@ -71,7 +72,7 @@ class Adapter:
         frames: Sequence[TargetFrame] = (),
     ) -> None:
         self.recipe, self.config = recipe, config
-        self.device = choose_device(config.device)
+        self.device = torch.device(choose_device(config.device))
         self.source = FrozenSource(source, self.device)
         self.begin = FrozenSource(start, self.device) if start is not None else self.source
         self._frames = frames
@@ -252,13 +253,6 @@ class Adapter:
             if len(images) > 1 or first == 0:
                 size = (images[0].shape[0], images[0].shape[1])
                 yield images_to_tensor(images, size).to(self.device)
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device of a name; ``auto`` takes a GPU if there is one."""
-    if name == 'auto':
-        name = 'cuda' if torch.cuda.is_available() else 'cpu'
-    return torch.device(name)
 
 
 @torch.no_grad()

@@ -70,7 +70,9 @@ class AdapterConfig(Config):
     )
     steps: int = setting(0, 'Updates of one cycle; 0 takes those of the mode', minimum=0)
     batch: int = setting(4, 'Images of each domain in one update', minimum=1, maximum=64)
-    learning_rate: float = setting(0.0, 'Learning rate of Adam; 0 takes that of the mode', minimum=0.0)
+    learning_rate: float = setting(
+        0.0, 'Learning rate of Adam; 0 takes that of the mode', minimum=0.0
+    )
     bn_weight: float = setting(
         -1.0,
         'Weight of the target in the batch statistics, 0 to 1; -1 takes that of the mode',

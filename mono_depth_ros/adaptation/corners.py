@@ -10,28 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+# Corners followed at once, and the least distance between them [px].
+CORNERS, SPACING = 800, 7
+# Largest distance from where a corner started after going forwards and back [px].
+MAX_RETURN = 0.7
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
-
-
-@dataclass(frozen=True)
-class CornerLimits:
-    """
-    Which corners are followed.
-
-    Attributes
-    ----------
-    corners : int
-        Corners followed at once.
-    spacing : int
-        Least distance between them [px].
-    max_return : float
-        Largest distance from where it started after going forwards and back [px].
-
-    """
-
-    corners: int = 800
-    spacing: int = 7
-    max_return: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -68,8 +51,7 @@ class CornerFollower:
     corners are replaced by new ones.
     """
 
-    def __init__(self, limits: CornerLimits | None = None) -> None:
-        self._limits = limits or CornerLimits()
+    def __init__(self) -> None:
         self._before: NDArray[np.uint8] | None = None
         self._corners, self._names = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
         self._named = 0
@@ -86,12 +68,12 @@ class CornerFollower:
         grey = np.ascontiguousarray(grey, np.uint8)
         corners, names = self._corners, self._names
         if self._before is not None and len(corners):
-            moved, found = _track(self._before, grey, corners, self._limits)
+            moved, found = _track(self._before, grey, corners)
             motion = np.linalg.norm(moved - corners, axis=1)[found]
             if len(motion) and np.median(motion) < min_motion:
                 return False
             corners, names = moved[found], names[found]
-        fresh = _new_corners(grey, corners, self._limits)
+        fresh = _new_corners(grey, corners)
         self._names = np.concatenate([names, self._named + np.arange(len(fresh))])
         self._corners = np.concatenate([corners, fresh])
         self._named += len(fresh)
@@ -111,10 +93,7 @@ class CornerFollower:
 
 
 def _track(
-    before: NDArray[np.uint8],
-    after: NDArray[np.uint8],
-    corners: NDArray[np.float32],
-    limits: CornerLimits,
+    before: NDArray[np.uint8], after: NDArray[np.uint8], corners: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Follow corners to the next image and back; say which came back to where they were."""
     options = {'winSize': (21, 21), 'maxLevel': 4, 'criteria': _CRITERIA}
@@ -124,19 +103,17 @@ def _track(
     distance = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
     uv = moved.reshape(-1, 2)
     inside = ((uv >= 0) & (uv <= np.array(after.shape[::-1]) - 1)).all(1)
-    kept = (found.ravel() == 1) & (returned.ravel() == 1) & (distance < limits.max_return) & inside
+    kept = (found.ravel() == 1) & (returned.ravel() == 1) & (distance < MAX_RETURN) & inside
     return uv.astype(np.float32), kept
 
 
-def _new_corners(
-    grey: NDArray[np.uint8], corners: NDArray[np.float32], limits: CornerLimits
-) -> NDArray[np.float32]:
+def _new_corners(grey: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np.float32]:
     """Find corners away from those followed already, to make up their number."""
-    wanted = limits.corners - len(corners)
+    wanted = CORNERS - len(corners)
     if wanted <= 0:
         return np.zeros((0, 2), np.float32)
     free = np.full(grey.shape, 255, np.uint8)
     for u, v in corners.round().astype(int).tolist():
-        cv2.circle(free, (u, v), limits.spacing, 0, -1)
-    found = cv2.goodFeaturesToTrack(grey, wanted, 0.01, limits.spacing, mask=free)
+        cv2.circle(free, (u, v), SPACING, 0, -1)
+    found = cv2.goodFeaturesToTrack(grey, wanted, 0.01, SPACING, mask=free)
     return np.asarray(np.zeros((0, 2)) if found is None else found, np.float32).reshape(-1, 2)

@@ -92,10 +92,10 @@ class Cycle:
         A child that ends here by an exception would tell less than the outcome does.
         """
         started = time.monotonic()
-        store = VersionStore(Path(self.job.store) if self.job.store else None)
+        store = VersionStore(self.job.store)
         self.details = {'mode': self.job.adapter.mode, 'seed': self.job.adapter.seed}
         try:
-            state, reason, version = self._claimed(store)
+            state, reason, version = self._run_claimed(store)
         except _Skip as skip:
             state, reason, version = SKIPPED, str(skip), ''
         except MonoDepthError as error:
@@ -108,8 +108,9 @@ class Cycle:
         verdict = self.verdict.to_dict() if self.verdict.checks else {}
         return Outcome(state, reason, self.stage, version, verdict, self.details)
 
-    def _claimed(self, store: VersionStore) -> tuple[str, str, str]:
-        self._enter('load')
+    def _run_claimed(self, store: VersionStore) -> tuple[str, str, str]:
+        """Make a version while nobody else works on the store; return as `_make_version` does."""
+        self._begin_stage('load')
         if self.job.adapter.mode == 'none':
             raise _Skip('mode none changes nothing')
         with contextlib.ExitStack() as stack:
@@ -120,97 +121,31 @@ class Cycle:
                     raise _Skip(str(error)) from error
             # From here on the folder is this cycle's own.
             stack.callback(shutil.rmtree, store.root / WORK, ignore_errors=True)
-            return self._go(store)
+            return self._make_version(store)
 
-    def _go(self, store: VersionStore) -> tuple[str, str, str]:
-        job = self.job
+    def _make_version(self, store: VersionStore) -> tuple[str, str, str]:
+        """Go through the stages; return the state, the reason, and the name of what was added."""
         frames = self._load_frames()
-        shipped = resolve_model(job.model)
-        in_use = resolve_model(job.model, store)
+        shipped = resolve_model(self.job.model)
+        in_use = resolve_model(self.job.model, store)
         source = source_network(shipped.path)
-        baseline = self._baseline(store, in_use, source)
+        baseline = self._load_baseline(store, in_use, source)
         self.details['baseline'] = in_use.version
-
-        self._enter('prepare')
-        # Where anything is measured, the floor that the network in use sees adds only doubt.
-        on_floor = job.cycle.camera_height > 0 and not measured(frames)
-        if on_floor:
-            frames = anchor_to_floor(frames, baseline, job.cycle.camera_height)
-        self.details['points'] = int(sum(len(frame.points) for frame in frames))
-        self.details['structure'] = int(sum(len(frame.structure) for frame in frames))
-        run, self.verdict = adapt_and_judge(
-            source,
-            source_samples(shipped.path, shipped.manifest),
-            frames,
-            self._adapter(source, frames),
-            job.gate,
-            source_held_out=job.cycle.source_held_out,
-            start=baseline,
-            on_floor=on_floor,
-            report=self._follow,
-        )
-        self._tell(run)
+        network = self._adapt(shipped, source, baseline, frames)
         if not self.verdict.accepted:
             # Where no update has helped, the network in use is no worse for it: that is no step
             # on the way back to the shipped one.
-            state = SKIPPED if run.network is baseline else REJECTED
+            state = SKIPPED if network is baseline else REJECTED
             return state, self.verdict.reason, ''
-
-        self._enter('export')
-        folder = self._export(store, run.network, in_use)
-        self.verdict = self.verdict.plus(
-            *compare_engines(
-                folder / MODEL,
-                in_use.path,
-                run.network,
-                frames,
-                job.gate,
-                job.backend,
-                max(1, job.adapter.adaptation_threads),
-            )
-        )
+        folder = self._export(store, network, in_use)
+        self._compare_engines(folder, in_use, network, frames)
         if not self.verdict.accepted:
             return REJECTED, self.verdict.reason, ''
-
-        self._enter('add')
-        version = store.add(
-            folder / MODEL,
-            folder / WEIGHTS,
-            made={**self.details, 'verdict': self.verdict.to_dict()},
-        )
-        if not job.promote:
-            return ADDED, f'{self.verdict.reason}; it waits to be tried', version.name
-
-        self._enter('promote')
-        store.promote(version)
-        store.prune(job.cycle.keep_versions)
+        version = self._add(store, folder)
+        if not self.job.promote:
+            return ADDED, self.verdict.reason, version.name
+        self._promote(store, version)
         return PROMOTED, self.verdict.reason, version.name
-
-    def _adapter(self, source: FastDepth, frames: Sequence[TargetFrame]) -> AdapterConfig:
-        """Return the settings of the adapter, with the learning rate that is due."""
-        config = self.job.adapter
-        recipe = choose_recipe(source, frames, config)
-        if self.job.rate_factor == 1.0 or not recipe.steps:
-            return config
-        return replace(config, learning_rate=recipe.learning_rate * self.job.rate_factor)
-
-    def _enter(self, stage: str) -> None:
-        self._follow({'stage': stage})
-
-    def _follow(self, event: dict[str, Any]) -> None:
-        self.stage = event['stage']
-        self.report(event)
-
-    def _tell(self, run: AdaptationRun) -> None:
-        self.details.update(
-            steps=run.steps,
-            skipped=run.skipped,
-            drift=round(run.drift, 5),
-            factor=round(run.factor, 4),
-            losses={name: round(value, 5) for name, value in run.losses.items()},
-            stopped=run.stopped,
-            training_seconds=round(run.seconds, 1),
-        )
 
     def _load_frames(self) -> list[TargetFrame]:
         """Read the collected frames, or say that they are too few."""
@@ -227,7 +162,7 @@ class Cycle:
             raise _Skip(f'{held_out} images are held out for the gate, it needs {MIN_HELD_OUT}')
         return frames
 
-    def _baseline(
+    def _load_baseline(
         self, store: VersionStore, in_use: ResolvedModel, source: FastDepth
     ) -> FastDepth:
         """Load the network in use."""
@@ -238,8 +173,47 @@ class Cycle:
             raise ModelError(f'version {version.name} has no weights to go on from: roll it back')
         return load_network(version.weights_path)
 
+    def _adapt(
+        self,
+        shipped: ResolvedModel,
+        source: FastDepth,
+        baseline: FastDepth,
+        frames: list[TargetFrame],
+    ) -> FastDepth:
+        """Adapt the network in use and judge what comes of it; return that."""
+        self._begin_stage('prepare')
+        cycle = self.job.cycle
+        # Where anything is measured, the floor that the network in use sees adds only doubt.
+        on_floor = cycle.camera_height > 0 and not measured(frames)
+        if on_floor:
+            frames = anchor_to_floor(frames, baseline, cycle.camera_height)
+        self.details['points'] = int(sum(len(frame.points) for frame in frames))
+        self.details['structure'] = int(sum(len(frame.structure) for frame in frames))
+        run, self.verdict = adapt_and_judge(
+            source,
+            source_samples(shipped.path, shipped.manifest),
+            frames,
+            self._adapter_config(source, frames),
+            self.job.gate,
+            source_held_out=cycle.source_held_out,
+            start=baseline,
+            on_floor=on_floor,
+            report=self._pass_on,
+        )
+        self._note_training(run)
+        return run.network
+
+    def _adapter_config(self, source: FastDepth, frames: Sequence[TargetFrame]) -> AdapterConfig:
+        """Return the settings of the adapter, with the learning rate that is due."""
+        config = self.job.adapter
+        recipe = choose_recipe(source, frames, config)
+        if self.job.rate_factor == 1.0 or not recipe.steps:
+            return config
+        return replace(config, learning_rate=recipe.learning_rate * self.job.rate_factor)
+
     def _export(self, store: VersionStore, network: FastDepth, in_use: ResolvedModel) -> Path:
         """Write ONNX file, weights and manifest to a folder that the next cycle empties."""
+        self._begin_stage('export')
         folder = store.root / WORK
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -250,6 +224,56 @@ class Cycle:
         (folder / MANIFEST).unlink()  # the store writes its own
         export_onnx(network, manifest, folder / MODEL)
         return folder
+
+    def _compare_engines(
+        self,
+        folder: Path,
+        in_use: ResolvedModel,
+        network: FastDepth,
+        frames: Sequence[TargetFrame],
+    ) -> None:
+        """Add to the verdict what the engine of the candidate does."""
+        checks = compare_engines(
+            folder / MODEL,
+            in_use.path,
+            network,
+            frames,
+            self.job.gate,
+            self.job.backend,
+            max(1, self.job.adapter.adaptation_threads),
+        )
+        self.verdict = self.verdict.plus(*checks)
+
+    def _add(self, store: VersionStore, folder: Path) -> Version:
+        """Add the candidate to the store, with all that is known of it."""
+        self._begin_stage('add')
+        made = {**self.details, 'verdict': self.verdict.to_dict()}
+        return store.add(folder / MODEL, folder / WEIGHTS, made=made)
+
+    def _promote(self, store: VersionStore, version: Version) -> None:
+        """Put a version in use, and remove the oldest."""
+        self._begin_stage('promote')
+        store.promote(version)
+        store.prune(self.job.cycle.keep_versions)
+
+    def _begin_stage(self, stage: str) -> None:
+        self._pass_on({'stage': stage})
+
+    def _pass_on(self, event: dict[str, Any]) -> None:
+        """Report an event, and remember its stage."""
+        self.stage = event['stage']
+        self.report(event)
+
+    def _note_training(self, run: AdaptationRun) -> None:
+        self.details.update(
+            steps=run.steps,
+            skipped=run.skipped,
+            drift=round(run.drift, 5),
+            factor=round(run.factor, 4),
+            losses={name: round(value, 5) for name, value in run.losses.items()},
+            stopped=run.stopped,
+            training_seconds=round(run.seconds, 1),
+        )
 
 
 def _explain(error: Exception) -> str:

@@ -23,6 +23,7 @@ from mono_depth_ros.adaptation.evidence import (
     temporal_error,
 )
 from mono_depth_ros.adaptation.verdict import Check, Verdict
+from mono_depth_ros.health import MEDIAN_SHIFT
 from mono_depth_ros.metric_points import robust_scale
 from mono_depth_ros.metrics import depth_metrics
 from mono_depth_ros.training.augmentation import canonical_depth, crop_to
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 
 
 def judge(
-    candidate: Predict, baseline: Predict, evidence: Evidence, config: GateConfig | None = None
+    candidate: Predict, baseline: Predict, evidence: Evidence, config: GateConfig
 ) -> Verdict:
     """
     Compare a candidate with the network in use.
@@ -42,7 +43,7 @@ def judge(
         Depth [m] at the reference focal length of an image of the size of the frames.
     evidence : Evidence
         Images that neither was trained on.
-    config : GateConfig, optional
+    config : GateConfig
         Thresholds.
 
     Returns
@@ -55,7 +56,6 @@ def judge(
         depth as before is not accepted: nothing would be gained.
 
     """
-    config = config or GateConfig()
     new = [candidate(frame.rgb) for frame in evidence.frames]
     old = [baseline(frame.rgb) for frame in evidence.frames]
     points, agree, notes = _judge_points(new, old, evidence, config)
@@ -140,7 +140,7 @@ def _judge_scale(new: list[Depth], old: list[Depth], limit: float, *, required: 
     """
     ratios = [math.log(np.median(n) / np.median(o)) for n, o in _pairs(new, old)]
     return Check(
-        'median shift',
+        MEDIAN_SHIFT,
         math.exp(abs(float(np.median(ratios)))) if ratios else math.nan,
         limit,
         '<=',

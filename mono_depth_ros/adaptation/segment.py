@@ -12,10 +12,10 @@ import cv2
 from mono_depth_ros.adaptation.corners import CornerFollower, Sightings
 from mono_depth_ros.adaptation.plane_sweep import plane_sweep
 from mono_depth_ros.adaptation.structure import reconstruct, stack_poses, Structure
-from mono_depth_ros.adaptation.target_frame import no_points, resize_points, TargetFrame
+from mono_depth_ros.adaptation.target_frame import no_points, TargetFrame
 from mono_depth_ros.adaptation.tracks import depth_in_views, intersect_tracks, TrackLimits
 from mono_depth_ros.camera import PinholeCamera
-from mono_depth_ros.metric_points import points_from_depth
+from mono_depth_ros.metric_points import points_from_depth, resize_points
 import numpy as np
 from numpy.typing import NDArray
 
@@ -232,7 +232,8 @@ def _shapes(
         if number in maps:
             points = points_from_depth(maps[number], count=POINTS)
         if len(points) < MIN_SWEPT:
-            points = resize_points(structure.points(number), camera, frames[number].camera)
+            seen = structure.points(number)
+            points = resize_points(seen, (camera.height, camera.width), frames[number].rgb.shape)
         shapes[number] = points
     return shapes
 

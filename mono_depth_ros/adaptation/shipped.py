@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import logging
 from pathlib import Path
 
-from mono_depth_ros.errors import ModelError
+from mono_depth_ros.adaptation.weights import weights_beside
 from mono_depth_ros.manifest import Manifest
-from mono_depth_ros.model.checkpoint import load_network, WEIGHTS
+from mono_depth_ros.model.checkpoint import load_network
 from mono_depth_ros.model.fastdepth import FastDepth
 from mono_depth_ros.model.registry import domain_of, PACK
 from mono_depth_ros.source.pack import read_source_pack
@@ -34,13 +34,7 @@ def source_network(model_path: Path) -> FastDepth:
         If there are none: an imported network cannot be adapted.
 
     """
-    weights = model_path.with_name(WEIGHTS)
-    if not weights.is_file():
-        raise ModelError(
-            f'{model_path} has no {WEIGHTS} beside it: only networks of this package (indoor, '
-            'street, or one of `mono_depth pretrain`) can be adapted'
-        )
-    return load_network(weights)
+    return load_network(weights_beside(model_path))
 
 
 def source_samples(model_path: Path, manifest: Manifest) -> list[Sample]:

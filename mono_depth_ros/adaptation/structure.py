@@ -32,50 +32,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class StructureLimits:
-    """
-    Which pairs of images are compared, and which poses and points are believed.
-
-    Attributes
-    ----------
-    steps, near_steps : tuple of int
-        How many images away the other image of a pair may be; the near ones are tried where no
-        other pair will do, since images came rarely.
-    min_matches : int
-        Corners that both must see.
-    min_parallax, min_disparity : float
-        Least angle between two rays of a point [degrees], and what it is in the image [px]:
-        corners of a small image are told apart no better than those of a large one.
-    enough_parallax : float
-        Median angle of a pair from which on more is no better [degrees].
-    max_error : float
-        Largest distance from where a corner was seen to the epipolar line, and, times 1.5, to
-        where its point and the motion put it [px].
-    min_share : float
-        Least share of the corners that fit the motion.
-    min_points : int
-        Points that an image must see.
-    range : float
-        Points nearer or farther than the median by this factor are left out.
-    rounds : int
-        How often poses and points are found from each other at most.
-
-    """
-
-    steps: tuple[int, ...] = (4, 8, 12, 16)
-    near_steps: tuple[int, ...] = (1, 2)
-    min_matches: int = 40
-    min_parallax: float = 1.0
-    min_disparity: float = 6.4
-    enough_parallax: float = 6.0
-    max_error: float = 1.0
-    min_share: float = 0.5
-    min_points: int = 20
-    range: float = 12.0
-    rounds: int = 6
+# How many images away the other image of a pair may be; the near ones are tried where no other
+# pair will do, since images came rarely.
+STEPS, NEAR_STEPS = (4, 8, 12, 16), (1, 2)
+# Corners that both must see.
+MIN_MATCHES = 40
+# Least angle between two rays of a point [degrees], and what it is in the image [px]: corners of a
+# small image are told apart no better than those of a large one.
+MIN_PARALLAX, MIN_DISPARITY = 1.0, 6.4
+# Median angle of a pair from which on more is no better [degrees].
+ENOUGH_PARALLAX = 6.0
+# Largest distance from where a corner was seen to the epipolar line, and to where its point and
+# the motion put it [px].
+MAX_ERROR, MAX_REPROJECTION = 1.0, 1.5
+# Least share of the corners that fit the motion.
+MIN_SHARE = 0.5
+# Points that an image must see.
+MIN_POINTS = 20
+# Points nearer or farther than the median by this factor are left out.
+RANGE = 12.0
+# How often poses and points are found from each other at most.
+ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -113,9 +90,7 @@ class Structure:
         return world
 
 
-def reconstruct(
-    views: Sightings, camera: PinholeCamera, limits: StructureLimits | None = None
-) -> list[Structure]:
+def reconstruct(views: Sightings, camera: PinholeCamera) -> list[Structure]:
     """
     Find the shape of what images see.
 
@@ -125,8 +100,6 @@ def reconstruct(
         Corners followed through images of one camera.
     camera : PinholeCamera
         Intrinsics of all of them.
-    limits : StructureLimits, optional
-        What counts.
 
     Returns
     -------
@@ -135,46 +108,41 @@ def reconstruct(
         not move enough or the motion is not clear.
 
     """
-    limits = limits or StructureLimits()
     found: list[Structure] = []
-    while (structure := _grow(views, camera, limits)) is not None:
+    while (structure := _grow(views, camera)) is not None:
         found.append(structure)
         views = views.where(~np.isin(views.image, list(structure.world_from_camera)))
     return found
 
 
-def _grow(views: Sightings, camera: PinholeCamera, limits: StructureLimits) -> Structure | None:
+def _grow(views: Sightings, camera: PinholeCamera) -> Structure | None:
     """Begin with the best pair of images and add those that see the same points."""
     images = _by_image(views)
-    structure = _best_pair(views, images, limits.steps, camera, limits) or _best_pair(
-        views, images, limits.near_steps, camera, limits
+    structure = _best_pair(views, images, STEPS, camera) or _best_pair(
+        views, images, NEAR_STEPS, camera
     )
     if structure is None:
         return None
-    for _ in range(limits.rounds):
-        poses = _find_poses(views, images, structure, camera, limits)
+    for _ in range(ROUNDS):
+        poses = _find_poses(views, images, structure, camera)
         if len(poses) < 2:
             break
-        better = _intersect(views, poses, camera, limits)
+        better = _intersect(views, poses, camera)
         if better is None:
             break
         done = better.world_from_camera.keys() == structure.world_from_camera.keys()
         structure = better
         if done:
             break
-    return _adjust(structure, camera, limits)
+    return _adjust(structure, camera)
 
 
 def _best_pair(
-    views: Sightings,
-    images: list[NDArray[np.intp]],
-    steps: tuple[int, ...],
-    camera: PinholeCamera,
-    limits: StructureLimits,
+    views: Sightings, images: list[NDArray[np.intp]], steps: tuple[int, ...], camera: PinholeCamera
 ) -> Structure | None:
     """Return what the best pair of images sees."""
     pairs = (
-        _pair(views, images, (first, first + step), camera, limits)
+        _pair(views, images, (first, first + step), camera)
         for step in steps
         for first in range(len(images) - step)
     )
@@ -182,17 +150,17 @@ def _best_pair(
     return best and best[1]
 
 
-def _adjust(structure: Structure, camera: PinholeCamera, limits: StructureLimits) -> Structure:
+def _adjust(structure: Structure, camera: PinholeCamera) -> Structure:
     """Let all poses and points of a structure move together, and leave out what then is off."""
     views = structure.views
     stacked = stack_poses(structure.world_from_camera, views.images)
     world = structure.by_track(int(views.track.max()) + 1)
     for _ in range(2):
         world, stacked = adjust_bundle(views, world, stacked, camera)
-        good = reprojection(views, world, stacked, camera) < 1.5 * limits.max_error
+        good = reprojection(views, world, stacked, camera) < MAX_REPROJECTION
         views = views.where(good)
     poses = {number: stacked[number] for number in structure.world_from_camera}
-    return _believed(views, world, poses, limits) or structure
+    return _believed(views, world, poses) or structure
 
 
 def _by_image(views: Sightings) -> list[NDArray[np.intp]]:
@@ -207,61 +175,54 @@ def _pair(
     images: list[NDArray[np.intp]],
     numbers: tuple[int, int],
     camera: PinholeCamera,
-    limits: StructureLimits,
 ) -> tuple[float, Structure] | None:
     """Return how much to think of a pair of images, and what they see."""
     own, other = (images[number] for number in numbers)
     _, first, second = np.intersect1d(
         views.track[own], views.track[other], assume_unique=True, return_indices=True
     )
-    if len(first) < limits.min_matches:
+    if len(first) < MIN_MATCHES:
         return None
-    motion = _motion(views.uv[own[first]], views.uv[other[second]], camera, limits)
+    motion = _motion(views.uv[own[first]], views.uv[other[second]], camera)
     if motion is None:
         return None
     pose, share = motion
     both = np.concatenate([own[first], other[second]])
-    seen = _intersect(views.where(both), {numbers[0]: np.eye(4), numbers[1]: pose}, camera, limits)
+    seen = _intersect(views.where(both), {numbers[0]: np.eye(4), numbers[1]: pose}, camera)
     if seen is None:
         return None
     here = seen.world[seen.views.image == numbers[0]]
     there = here - pose[:3, 3]
     lengths = np.linalg.norm(here, axis=1) * np.linalg.norm(there, axis=1)
     angle = np.degrees(np.arccos(np.clip((here * there).sum(1) / lengths, -1, 1)))
-    parallax = min(float(np.median(angle)), limits.enough_parallax)
+    parallax = min(float(np.median(angle)), ENOUGH_PARALLAX)
     return parallax * float(np.sqrt(len(here))) * share, seen
 
 
-def _motion(
-    here: Array, there: Array, camera: PinholeCamera, limits: StructureLimits
-) -> tuple[Array, float] | None:
+def _motion(here: Array, there: Array, camera: PinholeCamera) -> tuple[Array, float] | None:
     """Return the pose of the second camera in the first, 1 away, and the share that fits it."""
     cv2.setRNGSeed(0)
     essential, mask = cv2.findEssentialMat(
-        here, there, camera.matrix, cv2.USAC_MAGSAC, 0.999, limits.max_error
+        here, there, camera.matrix, cv2.USAC_MAGSAC, 0.999, MAX_ERROR
     )
     if essential is None or essential.shape != (3, 3):
         return None
     share = float(np.mean(mask))
-    if share < limits.min_share:
+    if share < MIN_SHARE:
         return None
     _, rotation, translation, _ = cv2.recoverPose(essential, here, there, camera.matrix, mask=mask)
     return _camera_pose(rotation, translation), share
 
 
 def _find_poses(
-    views: Sightings,
-    images: list[NDArray[np.intp]],
-    structure: Structure,
-    camera: PinholeCamera,
-    limits: StructureLimits,
+    views: Sightings, images: list[NDArray[np.intp]], structure: Structure, camera: PinholeCamera
 ) -> dict[int, Array]:
     """Find the pose of every image that sees enough of the points."""
     world, poses = structure.by_track(int(views.track.max()) + 1), {}
     for number, own in enumerate(images):
         points = world[views.track[own]]
         known = np.isfinite(points).all(1)
-        if known.sum() < limits.min_points:
+        if known.sum() < MIN_POINTS:
             continue
         points, seen = points[known], views.uv[own][known]
         found, turn, shift, inliers = cv2.solvePnPRansac(
@@ -269,11 +230,11 @@ def _find_poses(
             seen,
             camera.matrix,
             None,
-            reprojectionError=1.5 * limits.max_error,
+            reprojectionError=MAX_REPROJECTION,
             flags=cv2.SOLVEPNP_SQPNP,
         )
         count = 0 if inliers is None else len(inliers)
-        if not found or count < max(limits.min_points, limits.min_share * len(points)):
+        if not found or count < max(MIN_POINTS, MIN_SHARE * len(points)):
             continue
         fits = inliers.ravel()
         turn, shift = cv2.solvePnPRefineLM(
@@ -284,36 +245,29 @@ def _find_poses(
 
 
 def _intersect(
-    views: Sightings,
-    poses: Mapping[int, Array],
-    camera: PinholeCamera,
-    limits: StructureLimits,
+    views: Sightings, poses: Mapping[int, Array], camera: PinholeCamera
 ) -> Structure | None:
     """Find the points that images with these poses see; none if one sees too few of them."""
     allowed = TrackLimits(
         min_views=min(3, len(poses)),
-        min_parallax=max(
-            limits.min_parallax, float(np.degrees(limits.min_disparity / camera.focal))
-        ),
-        max_reprojection=1.5 * limits.max_error,
+        min_parallax=max(MIN_PARALLAX, float(np.degrees(MIN_DISPARITY / camera.focal))),
+        max_reprojection=MAX_REPROJECTION,
     )
     posed = views.where(np.isin(views.image, list(poses)))
     seen, world = intersect_tracks(posed, stack_poses(poses, views.images), camera, allowed)
-    return _believed(seen, world, poses, limits)
+    return _believed(seen, world, poses)
 
 
-def _believed(
-    views: Sightings, world: Array, poses: Mapping[int, Array], limits: StructureLimits
-) -> Structure | None:
+def _believed(views: Sightings, world: Array, poses: Mapping[int, Array]) -> Structure | None:
     """Leave out points far from all others, and images that see too few; None if none is left."""
     if not len(views.track):
         return None
     depth = depth_in_views(views, world, stack_poses(poses, views.images))
     ratio = depth / np.median(depth)
-    likely = (ratio < limits.range) & (ratio > 1 / limits.range)
+    likely = (ratio < RANGE) & (ratio > 1 / RANGE)
     views, depth = views.where(likely), depth[likely]
     count = np.bincount(views.image, minlength=views.images)
-    enough = {number: pose for number, pose in poses.items() if count[number] >= limits.min_points}
+    enough = {number: pose for number, pose in poses.items() if count[number] >= MIN_POINTS}
     if len(enough) < 2:
         return None
     kept = np.isin(views.image, list(enough))

@@ -13,6 +13,7 @@ import zipfile
 import cv2
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError
+from mono_depth_ros.metric_points import resize_points
 from mono_depth_ros.preprocessing import resize_rgb
 import numpy as np
 from numpy.typing import NDArray
@@ -84,18 +85,8 @@ def make_target_frame(
         )
     small = camera.resized(size[1], size[0])
     resized = np.array(resize_rgb(rgb, size))  # its own memory: the message may be reused
-    return TargetFrame(resized, small, stamp_ns, resize_points(points, camera, small))
-
-
-def resize_points(
-    points: NDArray[np.floating] | None, camera: PinholeCamera, small: PinholeCamera
-) -> NDArray[np.float32]:
-    """Bring points (N, 3) from the pixels of one camera to those of the same camera resized."""
-    if points is None or not len(points):
-        return no_points()
-    scale = np.array([small.width / camera.width, small.height / camera.height])
-    uv = (points[:, :2] + 0.5) * scale - 0.5
-    return np.column_stack([uv, points[:, 2]]).astype(np.float32)
+    known = no_points() if points is None else resize_points(points, rgb.shape, size)
+    return TargetFrame(resized, small, stamp_ns, known)
 
 
 def write_frame(folder: Path, frame: TargetFrame) -> Path:

@@ -60,11 +60,6 @@ class Version:
     bad: str = ''
 
     @property
-    def number(self) -> int:
-        """Order in which versions were added, from 1."""
-        return number_of(self.name)
-
-    @property
     def onnx_path(self) -> Path:
         """The network as every engine reads it."""
         return self.path / MODEL
@@ -100,8 +95,8 @@ class StoreReader:
 
     Parameters
     ----------
-    root : Path, optional
-        Folder of the store; `default_store_path` by default. It need not exist.
+    root : str or Path, optional
+        Folder of the store; `default_store_path` if empty. It need not exist.
     refused : mapping, optional
         Versions that this reader takes as marked bad, and why: the mark may not be written yet,
         or never, if the disk is full.
@@ -109,7 +104,7 @@ class StoreReader:
     """
 
     def __init__(
-        self, root: Path | None = None, *, refused: Mapping[str, str] | None = None
+        self, root: str | Path | None = None, *, refused: Mapping[str, str] | None = None
     ) -> None:
         self.root = Path(root).expanduser() if root else default_store_path()
         self.refused = refused or {}

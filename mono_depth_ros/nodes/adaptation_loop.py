@@ -250,9 +250,9 @@ class AdaptationLoop:
 
     def _ask_again(self, version: str = '') -> None:
         """Ask the depth node to look; where it runs what waits, only the store has to follow."""
-        runs = self.hand_over.running
-        if runs and runs == self.candidate and self.in_use.may_follow(runs):
-            self._on_reply(Reply(True, f'using {runs}'))
+        runs, waiting = self.hand_over.running, self._waiting
+        if waiting is not None and runs == waiting.version and self.in_use.may_follow(runs):
+            self._settle(waiting, runs=True, said=f'the depth node runs {runs}')
         else:
             self.hand_over.begin(version)
 
@@ -303,7 +303,10 @@ class AdaptationLoop:
             said = 'the depth node has reloaded' if reply.accepted else 'no reload'
             self._logger.info(f'{said}: {reply.message}')
             return
-        outcome = self.in_use.settle(self._waiting, reply)
+        self._settle(self._waiting, runs=reply.runs(self._waiting.version), said=str(reply))
+
+    def _settle(self, waiting: Outcome, *, runs: bool, said: str) -> None:
+        outcome = self.in_use.settle(waiting, runs=runs, said=said)
         if outcome.state == ADDED:
             self._go_on_waiting(outcome)
         else:

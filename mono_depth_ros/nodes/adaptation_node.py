@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
-from pathlib import Path
 import sys
 from typing import Any
 
@@ -14,9 +13,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from mono_depth_ros.adaptation.config import AdapterConfig, BufferConfig, CycleConfig, GateConfig
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.schedule import ScheduleConfig
+from mono_depth_ros.adaptation.weights import weights_beside
 from mono_depth_ros.config import AdaptationNodeConfig, DepthNodeConfig, EngineConfig
 from mono_depth_ros.engine.store import VersionStore
-from mono_depth_ros.engine.store_reader import WEIGHTS
 from mono_depth_ros.errors import ModelError, StoreError
 from mono_depth_ros.model.registry import resolve_model
 from mono_depth_ros.nodes.adaptation_diagnostics import adaptation_status
@@ -131,13 +130,9 @@ class AdaptationNode(ClosingNode):
         if find_spec('torch') is None:
             raise ModelError('adaptation needs torch: pip install torch safetensors')
         shipped = resolve_model(engine.model)
-        if not shipped.path.with_name(WEIGHTS).is_file():
-            raise ModelError(
-                f'{shipped.path} has no {WEIGHTS} beside it: only networks of this package can '
-                'be adapted'
-            )
+        weights_beside(shipped.path)
         fixed = parse_input_size(engine.input_size)
-        store = VersionStore(Path(engine.store) if engine.store else None)
+        store = VersionStore(engine.store)
         self._claim.enter_context(store.claim(self.get_fully_qualified_name()))
         node = settings.node
         folder = store.root / FRAMES if node.keep_frames else None

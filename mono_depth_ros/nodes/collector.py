@@ -69,8 +69,8 @@ class Collector:
         Why the last image could not be used, empty if it could.
     statistics : InputStatistics
         Of the images that were usable.
-    received, taken, lost, points : int
-        Images that came, that were looked at, that nobody had time for, and metric points kept.
+    received, taken, lost : int
+        Images that came, that were looked at, and that nobody had time for.
 
     """
 
@@ -87,7 +87,7 @@ class Collector:
         self.statistics = InputStatistics()
         self.paused = False
         self.problem = ''
-        self.received = self.taken = self.lost = self.points = 0
+        self.received = self.taken = self.lost = 0
         self._delivery = FrameStatistics()
         self._new = self._same_stamp = self._other_shape = 0
         self._load, self._worked, self._idle_until = load, 0.0, 0.0
@@ -250,6 +250,5 @@ class Collector:
                 self._buffer.clear()
                 verdict = self._buffer.add(frame)
             if verdict == KEPT:
-                self.points += len(frame.points)
                 with self._wake:
                     self._new += 1

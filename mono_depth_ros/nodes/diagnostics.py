@@ -21,7 +21,7 @@ def depth_status(
     slot: EngineSlot | None,
     report: Report,
     problem: str,
-    scale: ScaleSource | None = None,
+    scale: ScaleSource | None,
 ) -> DiagnosticStatus:
     """
     Describe the depth node.

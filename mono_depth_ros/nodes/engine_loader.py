@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 import threading
 
 from mono_depth_ros.config import EngineConfig
@@ -89,10 +88,6 @@ class EngineLoader:
         """Say whether an engine is being loaded in the background."""
         return self._running is not None and not self._running.done()
 
-    @property
-    def _store_path(self) -> Path | None:
-        return Path(self.config.store) if self.config.store else None
-
     def load(
         self, image_size: tuple[int, int] | None = None, *, candidate: bool = False
     ) -> Loaded:
@@ -160,7 +155,7 @@ class EngineLoader:
 
     def _store(self, passed_over: Mapping[str, str] | None = None) -> StoreReader:
         # A copy: what is refused may change while another thread reads it.
-        return StoreReader(self._store_path, refused={**self._refused, **(passed_over or {})})
+        return StoreReader(self.config.store, refused={**self._refused, **(passed_over or {})})
 
     def load_again(
         self,
@@ -252,7 +247,7 @@ class EngineLoader:
         """Mark a version bad in the store; return what went wrong: then it is refused here."""
         self._refused[version] = reason
         try:
-            VersionStore(self._store_path).withdraw(version, reason)
+            VersionStore(self.config.store).withdraw(version, reason)
         except StoreError as error:
             return str(error)
         # Now the store knows, and a person may take the mark away there.

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 import time
 from typing import Any
@@ -38,6 +37,15 @@ class Reply:
     accepted: bool | None
     message: str
 
+    def runs(self, version: str) -> bool:
+        """Say whether the depth node runs a version: an answer names the network it runs."""
+        return bool(self.accepted) and version in self.message
+
+    def __str__(self) -> str:
+        if self.accepted is None:
+            return self.message
+        return f'the depth node answered: {self.message}'
+
 
 class HandOver:
     """
@@ -51,8 +59,6 @@ class HandOver:
         Name of the depth node.
     timeout_s : float
         Longest wait for its answer.
-    clock : callable
-        Seconds of a clock that never goes back.
 
     Attributes
     ----------
@@ -65,14 +71,8 @@ class HandOver:
 
     """
 
-    def __init__(
-        self,
-        node: Node,
-        depth_node: str,
-        timeout_s: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._node, self._timeout_s, self._clock = node, timeout_s, clock
+    def __init__(self, node: Node, depth_node: str, timeout_s: float) -> None:
+        self._node, self._timeout_s = node, timeout_s
         self.service = node.resolve_service_name(f'{depth_node}/reload_engine')
         self._client = node.create_client(Trigger, self.service)
         self._future: Any = None
@@ -100,7 +100,7 @@ class HandOver:
         """Ask the depth node to load what the store has for it."""
         self.cancel()
         self._active, self.version = True, version
-        self._began = self._seen = self._not_before = self._clock()
+        self._began = self._seen = self._not_before = time.monotonic()
 
     def cancel(self) -> None:
         """Wait no longer for an answer."""
@@ -112,7 +112,7 @@ class HandOver:
         """Go on; return the answer once there is one, or it is clear that none will come."""
         if not self._active:
             return None
-        reply = self._go_on(self._clock())
+        reply = self._go_on(time.monotonic())
         if reply is not None:
             self.cancel()
         return reply

@@ -19,7 +19,6 @@ from mono_depth_ros.engine.store import Version, VersionStore
 from mono_depth_ros.engine.store_reader import BY_HAND, SHIPPED
 from mono_depth_ros.errors import StoreError
 from mono_depth_ros.model.registry import ResolvedModel
-from mono_depth_ros.nodes.hand_over import Reply
 
 # One more end of a cycle: the depth node has watched its result, and gone back.
 ROLLED_BACK = 'ROLLED BACK'
@@ -86,16 +85,25 @@ class NetworkInUse:
         bad = self._why_bad(before)
         return before or '', '' if bad.startswith(BY_HAND) else bad
 
-    def settle(self, outcome: Outcome, reply: Reply) -> Outcome:
+    def settle(self, outcome: Outcome, *, runs: bool, said: str) -> Outcome:
         """
         Put a version in use that the depth node runs, and let one wait that it could not try.
 
         One that it runs waits too, where the store cannot be written now. What is no good the
         depth node has marked in the store, whether its answer came or not. What a person has put
         in use meanwhile stays, and the depth node is told again.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            Of the cycle that added the version, with what the gate said as its reason.
+        runs : bool
+            Whether the depth node runs it.
+        said : str
+            What the depth node said, or why it said nothing: the reason if the version waits.
+
         """
-        name = outcome.version
-        runs = bool(reply.accepted) and name in reply.message
+        name, gate = outcome.version, outcome.reason
         with suppress(StoreError):  # what cannot be removed now is the next time
             self.store.prune(self._keep)
         try:
@@ -114,7 +122,6 @@ class NetworkInUse:
             else:
                 state, reason = FAILED, str(error)
             return replace(outcome, state=state, reason=reason, stage='promote')
-        gate = outcome.reason.removesuffix('; it waits to be tried')
         if runs:
             reason = f'{gate}; the depth node runs it'
             return replace(outcome, state=PROMOTED, reason=reason, stage='promote')
@@ -122,8 +129,7 @@ class NetworkInUse:
         if bad:
             state, reason = REJECTED, f'the depth node refuses it: {bad}'
         elif waits:
-            answered = '' if reply.accepted is None else 'the depth node answered: '
-            state, reason = ADDED, f'{gate}; it waits to be tried: {answered}{reply.message}'
+            state, reason = ADDED, f'{gate}; it waits to be tried: {said}'
         else:
             state, reason = SKIPPED, f'{gate}; another network was chosen before it was tried'
         return replace(outcome, state=state, reason=reason, stage='hand over')

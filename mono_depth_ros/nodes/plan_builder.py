@@ -133,7 +133,7 @@ def build_only(config: EngineConfig, tell: Callable[[str], object]) -> None:
         builder.build(missing)
         return True
 
-    store = StoreReader(Path(config.store) if config.store else None)
+    store = StoreReader(config.store)
     wanted = replace(config, backend='tensorrt')
     engine = load_estimator(wanted, store, on_missing_plan=build).engine
     engine.close()

@@ -5,6 +5,7 @@
 from dataclasses import replace
 import errno
 import os
+import re
 import shutil
 import signal
 import time
@@ -22,7 +23,7 @@ from mono_depth_ros.adaptation.config import (
     CycleConfig,
     GateConfig,
 )
-from mono_depth_ros.adaptation.cycle import run_cycle
+from mono_depth_ros.adaptation.cycle import run_cycle, WORK
 from mono_depth_ros.adaptation.cycle_process import CycleProcess
 from mono_depth_ros.adaptation.frame_buffer import FrameBuffer
 from mono_depth_ros.adaptation.outcome import CycleJob, STAGES
@@ -107,6 +108,7 @@ def test_a_candidate_may_wait_for_the_depth_node(job):
     outcome = run_cycle(replace(job, promote=False))
 
     assert outcome.state == 'ADDED'
+    assert re.fullmatch(r'all \d+ checks passed', outcome.reason)
     assert store_of(job).candidate().name == outcome.version
     assert store_of(job).current_name() is None
 
@@ -281,7 +283,11 @@ def test_a_disk_that_takes_no_more_fails_and_leaves_the_store_as_it_was(
 ):
     first = run_cycle(job)
 
+    real = durable.sync
+
     def refuse(path):
+        if WORK in path.parts:  # there was room for what is exported
+            return real(path)
         raise OSError(fault, os.strerror(fault))
 
     monkeypatch.setattr(durable, 'sync', refuse)
@@ -301,6 +307,16 @@ def test_a_store_that_cannot_be_made_is_said_before_any_work(job, tmp_path):
 
     assert (outcome.state, outcome.stage) == ('FAILED', 'load')
     assert 'choose another store folder' in outcome.reason
+
+
+def test_a_gpu_that_is_not_there_is_told(job, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+
+    outcome = run_cycle(replace(job, adapter=replace(GENTLE, device='cuda')))
+
+    assert outcome.state == 'FAILED'
+    assert outcome.reason.startswith('device is cuda, but torch finds no GPU')
+    assert not store_of(job).versions()
 
 
 def too_much(*arguments, **options):
@@ -428,16 +444,27 @@ def test_a_child_process_tells_its_progress_and_its_outcome(job):
     assert {'steps', 'eta_s', 'losses'} <= set(steps[0])
 
 
+def training(job, **settings):
+    """Start a cycle that is long in a child process; return it once it trains."""
+    process = CycleProcess(replace(job, adapter=replace(GENTLE, steps=100000, **settings)))
+    wait_for(lambda: process.progress.get('step', 0) >= 2)
+    return process
+
+
+def wait_for(condition, timeout_s=120.0):
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 @pytest.mark.skipif(not hasattr(os, 'SCHED_IDLE'), reason='Linux only')
 @pytest.mark.parametrize(
     ('niceness', 'policy', 'added'), [(20, 'SCHED_IDLE', 0), (5, 'SCHED_OTHER', 5)]
 )
 def test_the_child_gives_way_as_it_is_told(job, niceness, policy, added):
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    process = CycleProcess(replace(job, adapter=replace(GENTLE, steps=100000, niceness=niceness)))
-    deadline = time.monotonic() + 120
-    while 'step' not in process.progress and time.monotonic() < deadline:
-        time.sleep(0.05)
+    process = training(job, niceness=niceness)
 
     found = os.sched_getscheduler(process.pid), os.getpriority(os.PRIO_PROCESS, process.pid)
     os.kill(process.pid, signal.SIGKILL)
@@ -447,25 +474,30 @@ def test_the_child_gives_way_as_it_is_told(job, niceness, policy, added):
 
 
 def test_a_killed_child_is_a_failure_that_says_where(job):
-    long = replace(job, adapter=replace(GENTLE, steps=100000))
-    process = CycleProcess(long)
-    deadline = time.monotonic() + 120
-    while process.progress.get('step', 0) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    process = training(job)
 
-    process.pause()
-    time.sleep(0.3)
-    step = process.progress['step']
-    time.sleep(0.5)
-    paused = process.progress['step'] == step
-    process.resume()
     os.kill(process.pid, signal.SIGKILL)
     outcome = process.wait(30)
 
-    assert paused
     assert outcome.state == 'FAILED'
     assert 'ended by SIGKILL during train, step' in outcome.reason
     assert not store_of(job).versions()
+
+
+def test_a_paused_child_stands_still_until_it_may_go_on(job):
+    psutil = pytest.importorskip('psutil', reason='psutil is not installed')
+    process = training(job)
+    child = psutil.Process(process.pid)
+
+    process.pause()
+    wait_for(lambda: child.status() == psutil.STATUS_STOPPED, 10.0)
+    process.resume()
+    step = process.progress['step']
+    wait_for(lambda: process.progress['step'] > step)
+    resumed = child.status()
+    process.cancel()
+
+    assert resumed != psutil.STATUS_STOPPED
 
 
 def test_a_cycle_can_be_cancelled(job):

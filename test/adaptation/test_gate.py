@@ -15,6 +15,7 @@ from mono_depth_ros.adaptation.gate import judge, spearman
 from mono_depth_ros.adaptation.target_frame import TargetFrame
 from mono_depth_ros.adaptation.verdict import Check, Verdict
 from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.health import accepted_shift
 from mono_depth_ros.source.pool import Sample
 import numpy as np
 import pytest
@@ -156,6 +157,14 @@ def test_an_anchored_candidate_must_beat_one_factor():
     assert not told
     assert not on_floor
     assert names <= {check.name for check in verdict.checks if not check.passed}
+
+
+def test_the_health_watch_finds_the_shift_that_the_gate_has_accepted():
+    _, verdict = failures(lambda rgb: 1.05 * network(rgb), max_median_ratio=1.1)
+
+    made = json.loads(json.dumps({'verdict': verdict.to_dict()}))
+
+    assert accepted_shift(made) == pytest.approx(1.05, rel=1e-3)
 
 
 def above_a_plane(height, factor=1.0, beyond=1.0):

@@ -14,3 +14,14 @@ def listener():
     listener = Listener()
     yield listener
     listener.close()
+
+
+@pytest.fixture
+def add(store, red_network, tmp_path):
+    """Return a function that adds a variant of the red network to the store of the test."""
+    from networks import variant
+
+    def add_variant(**changes):
+        return store.add(variant(red_network, tmp_path / 'candidate.onnx', **changes))
+
+    return add_variant

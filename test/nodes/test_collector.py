@@ -148,15 +148,23 @@ def test_it_rests_after_a_run_of_images_and_not_after_one_that_took_long(collect
     done = iter([[], [], [frame_of(0, (48, 64))]])
     monkeypatch.setattr('mono_depth_ros.nodes.collector.time.thread_time', lambda: next(worked))
     monkeypatch.setattr(collector._segment, 'add', lambda *args: next(done))
+    rested, rest = [], collector._rest
+
+    def rest_and_tell():
+        rested.append(collector.taken)
+        rest()
+
+    monkeypatch.setattr(collector, '_rest', rest_and_tell)
 
     for number in range(3):
         idle = collector._idle_until
         node.hear('image_rect', picture(number))
         wait_for(lambda: collector.taken == number + 1)  # noqa: B023
-        time.sleep(0.1)
+    collector.stop()  # it ends with what it was doing
 
+    assert rested == [3]
     assert idle == 0.0
-    assert collector._idle_until - time.monotonic() == pytest.approx(0.9, abs=0.2)
+    assert collector._idle_until - time.monotonic() == pytest.approx(1.0, abs=0.2)
 
 
 @pytest.mark.parametrize(('explained', 'doubted'), [(0.01, True), (0.5, False), (np.nan, False)])
@@ -167,7 +175,7 @@ def test_poses_of_another_camera_are_doubted(collecting, explained, doubted):
     node.hear('image_rect', picture(0))
 
     wait_for(lambda: collector.taken == 1)
-    time.sleep(0.1)
+    collector.stop()  # it ends with what it was doing
     assert ('poses explain 1.0% of' in collector.problem) == doubted
 
 

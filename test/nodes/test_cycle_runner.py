@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('torch', reason='torch is not installed')
+psutil = pytest.importorskip('psutil', reason='psutil is not installed')
 from mono_depth_ros.nodes.cycle_runner import CycleRunner
 
 FRAMES = [
@@ -76,17 +77,32 @@ def test_what_was_left_of_a_cycle_that_was_killed_is_not_used(job):
     assert ended(runner).reason.startswith('2 images collected')
 
 
-@pytest.mark.parametrize('wait_s', [0.0, 1.0])
-def test_a_cycle_can_be_ended_at_any_time(job, wait_s):
+def children():
+    """Return the processes of cycles."""
+    name = 'mono_depth_ros.adaptation.cycle'
+    return [child for child in psutil.Process().children() if name in child.cmdline()]
+
+
+def poll_until(runner, condition, timeout_s=30.0):
+    """Poll as a node does, until the condition holds; the cycle must not have ended."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, runner.progress
+        assert runner.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(('stage', 'processes'), [('save images', 0), ('start', 1)])
+def test_a_cycle_can_be_ended_at_any_time(job, stage, processes):
     runner = CycleRunner()
     runner.start(job, FRAMES)
-    until = time.monotonic() + wait_s
-    while time.monotonic() < until:
-        runner.poll()
-        time.sleep(0.1)
+    poll_until(runner, lambda: runner.progress['stage'] == stage)
+    begun = children()
 
     outcome = runner.cancel('the node ends')
 
+    assert len(begun) == processes
+    assert not any(child.is_running() for child in begun)
     assert (outcome.state, outcome.reason) == ('FAILED', 'the node ends')
     assert runner.cancel('again') is None
     assert not Path(job.frames).exists()
@@ -96,9 +112,9 @@ def test_a_cycle_that_begins_during_a_pause_waits(job):
     runner = CycleRunner()
     runner.pause(True)
     runner.start(job, FRAMES)
-    for _ in range(30):
-        assert runner.poll() is None
-        time.sleep(0.1)
+    poll_until(runner, children)
+    (child,) = children()
+    poll_until(runner, lambda: child.status() == psutil.STATUS_STOPPED)
     stage = runner.progress['stage']
 
     runner.pause(False)

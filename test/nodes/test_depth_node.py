@@ -67,7 +67,8 @@ def test_a_stamp_from_before_time_ends_nothing(listener, camera):
     depths = listener.subscribe(Image, 'depth/image_rect')
     camera.ask(depths)
 
-    listener.spin_until(lambda: stamped(depths, camera.send(stamp=Time(sec=-1, nanosec=5))), 5.0)
+    early = Time(sec=-1, nanosec=5)
+    assert listener.spin_until(lambda: stamped(depths, camera.send(stamp=early)))
 
     camera.ask(depths)
 

@@ -67,16 +67,6 @@ def robot(listener, store):
     return Robot(listener, store)
 
 
-@pytest.fixture
-def add(store, red_network, tmp_path):
-    """Return a function that adds a candidate."""
-
-    def add_variant(**changes):
-        return store.add(variant(red_network, tmp_path / 'candidate.onnx', **changes))
-
-    return add_variant
-
-
 def test_a_candidate_that_does_its_work_stays(robot, store, add, red_network):
     with running('depth_node', model=red_network, store=store.root, health_watch_s=1.5) as node:
         np.testing.assert_allclose(robot.depth(), DEPTH + 0.01, rtol=1e-5)

@@ -31,16 +31,6 @@ def store(red_network, tmp_path):
 
 
 @pytest.fixture
-def add(store, red_network, tmp_path):
-    """Return a function that adds a candidate."""
-
-    def add_variant(**changes):
-        return store.add(variant(red_network, tmp_path / 'candidate.onnx', **changes))
-
-    return add_variant
-
-
-@pytest.fixture
 def loader(store, red_network):
     made = EngineLoader(
         EngineConfig(model=str(red_network), store=str(store.root), backend='onnxruntime')
@@ -152,7 +142,7 @@ def test_a_candidate_that_failed_is_not_loaded_for_images_of_another_size(
     before = loader.load()
     before.estimator.engine.close()
     fail[candidate.name] = EngineError('out of memory')
-    with pytest.raises(EngineError):
+    with pytest.raises(EngineError, match='out of memory'):
         reload(loader)
     fail.clear()
 
@@ -210,7 +200,7 @@ def test_where_the_store_cannot_be_written_a_refusal_is_remembered(loader, store
     (store.root / 'lock').unlink()
     (store.root / 'lock').mkdir()
 
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match='no finite depth'):
         reload(loader)
     loaded = reload(loader)
     loaded.estimator.engine.close()

@@ -11,6 +11,7 @@ onnx = pytest.importorskip('onnx')
 
 from mono_depth_ros.adaptation.outcome import ADDED, FAILED, Outcome, PROMOTED, SKIPPED
 from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.engine.store_reader import number_of
 from mono_depth_ros.model.registry import resolve_model
 from mono_depth_ros.nodes.hand_over import Reply
 from mono_depth_ros.nodes.network_in_use import NetworkInUse
@@ -27,6 +28,11 @@ def store(tmp_path):
         if name == 'in use':
             store.promote(1)
     return store
+
+
+def settle(network, waiting, reply):
+    outcome = Outcome(ADDED, 'all checks passed', version=waiting)
+    return network.settle(outcome, runs=reply.runs(waiting), said=str(reply))
 
 
 @pytest.mark.parametrize(
@@ -46,11 +52,11 @@ def test_what_a_person_chooses_while_the_depth_node_loads_stays(store, choose, s
 
     choose(store)
     reply = Reply(True, f'indoor {waiting} on openvino')
-    outcome = network.settle(Outcome(ADDED, 'all checks passed', version=waiting), reply)
+    outcome = settle(network, waiting, reply)
 
     assert outcome.state == state
     current = store.read_current().version
-    assert (current.number if current else 0) == in_use
+    assert (number_of(current.name) if current else 0) == in_use
     if state == SKIPPED:
         assert outcome.reason.endswith('another network was chosen before it was tried')
 
@@ -61,7 +67,28 @@ def test_a_version_that_is_gone_is_put_in_use_by_nobody(store):
     shutil.rmtree(store.versions_path / waiting)
 
     reply = Reply(True, f'indoor {waiting} on openvino')
-    outcome = network.settle(Outcome(ADDED, 'all checks passed', version=waiting), reply)
+    outcome = settle(network, waiting, reply)
 
     assert outcome.state == FAILED
-    assert store.read_current().version.number == 1
+    assert number_of(store.read_current().version.name) == 1
+
+
+@pytest.mark.parametrize(
+    ('reply', 'said'),
+    [
+        (Reply(None, 'there is no depth node'), 'there is no depth node'),
+        (Reply(False, 'no memory for {}'), 'the depth node answered: no memory for {}'),
+        (Reply(True, 'street 1 on openvino'), 'the depth node answered: street 1 on openvino'),
+    ],
+    ids=['nobody', 'not now', 'another one'],
+)
+def test_a_version_that_the_depth_node_does_not_run_waits_for_its_reason(store, reply, said):
+    network = NetworkInUse(store, resolve_model('indoor'), 5)
+    waiting, current = store.waiting_name(), store.current_name()
+
+    outcome = settle(network, waiting, Reply(reply.accepted, reply.message.format(waiting)))
+
+    assert outcome.state == ADDED
+    expected = f'all checks passed; it waits to be tried: {said.format(waiting)}'
+    assert outcome.reason == expected
+    assert (store.waiting_name(), store.current_name()) == (waiting, current)
