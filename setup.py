@@ -28,17 +28,9 @@ EXTRAS = {
     # ROS 2 without ROS: real rclpy and Fast DDS as wheels, for Linux on x86-64.
     'ros': ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1'],
     'ros-jazzy': ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6'],
-    # Published datasets that come as MATLAB files.
-    'datasets': ['h5py', 'scipy'],
     'test': ['pytest', 'pytest-xdist', 'hypothesis', 'mcap', 'psutil'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }
-EXTRAS['train'] = EXTRAS['torch']
-EXTRAS['all'] = [
-    requirement
-    for extra in ('openvino', 'onnxruntime', 'torch', 'bag')
-    for requirement in EXTRAS[extra]
-]
 
 setup(
     name=NAME,

@@ -12,17 +12,17 @@ from pathlib import Path
 import shutil
 from typing import Any, Final
 
+from mono_depth_ros.bags import CAMERA_INFO, IMAGE
 from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.postprocessing import depth_to_millimetres
 from mono_depth_ros.projection import CloudWriter, POINT_STEP
+from mono_depth_ros.references import FLOAT32
 import numpy as np
 from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-IMAGE = 'sensor_msgs/msg/Image'
-CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 STORAGES = ('mcap', 'db3')
 # The newest layout of metadata.yaml that ROS 2 Humble reads.
@@ -157,9 +157,7 @@ class DepthWriter:
 
     """
 
-    def __init__(
-        self, writer: Any, topics: DepthTopics, *, encoding: str = '32FC1', stride: int = 2
-    ) -> None:
+    def __init__(self, writer: Any, topics: DepthTopics, *, encoding: str, stride: int) -> None:
         self._writer, self._encoding = writer, encoding
         self._types = ros2_types()
         self._depth = writer.add_connection(topics.depth, IMAGE, typestore=self._types)
@@ -254,7 +252,7 @@ class DepthWriter:
             header=header,
             height=height,
             width=width,
-            fields=[field(name=n, offset=o, datatype=7, count=1) for n, o in names],
+            fields=[field(name=n, offset=o, datatype=FLOAT32, count=1) for n, o in names],
             is_bigendian=False,
             point_step=POINT_STEP,
             row_step=width * POINT_STEP,

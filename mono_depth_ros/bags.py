@@ -121,7 +121,7 @@ class BagFrames(FrameSource):
         for connection, stamp, raw in self._read(reader, connections):
             load = None
             if connection.topic == self.info_topic:
-                self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
+                self.camera = self._camera(reader, connection, raw)
             elif connection.topic == self.topic:
                 load = partial(self._load, reader, connection, stamp, raw, index, self.camera)
                 index += 1
@@ -151,8 +151,8 @@ class BagFrames(FrameSource):
     def _read_first_info(self, reader: Any) -> None:
         """Read a camera_info ahead: the first may come after the first image."""
         infos = [c for c in reader.connections if c.topic == self.info_topic]
-        for connection, _, raw in reader.messages(infos) if infos else ():
-            self.camera = self._camera(reader.deserialize(raw, connection.msgtype))
+        for connection, _, raw in self._read(reader, infos) if infos else ():
+            self.camera = self._camera(reader, connection, raw)
             return
 
     def _read(self, reader: Any, connections: Sequence[Any]) -> Iterator[Any]:
@@ -164,7 +164,13 @@ class BagFrames(FrameSource):
                 raise DatasetError(f'{self.path} is damaged: {error}') from error
             logger.warning('%s is damaged and ends early: %s', self.path, error)
 
-    def _camera(self, info: Any) -> PinholeCamera | None:
+    def _camera(self, reader: Any, connection: Any, raw: Any) -> PinholeCamera | None:
+        """Read a camera_info; one that is damaged leaves the camera as it was."""
+        try:
+            info = reader.deserialize(raw, connection.msgtype)
+        except Exception as error:  # as above
+            logger.warning('%s: a message is damaged: %s', self.info_topic, error)
+            return self.camera
         try:
             return info_to_camera(info, or_raw=True)
         except CameraError as error:

@@ -15,6 +15,9 @@ from mono_depth_ros.errors import CameraError
 import numpy as np
 from numpy.typing import NDArray
 
+# Horizontal field of view of images without intrinsics, unless somebody says another [degrees].
+ASSUMED_FOV = 60.0
+
 
 @dataclass(frozen=True)
 class PinholeCamera:
@@ -155,7 +158,7 @@ def camera_from_fov(width: int, height: int, fov_degrees: float) -> PinholeCamer
     return PinholeCamera(focal, focal, (width - 1) / 2.0, (height - 1) / 2.0, width, height)
 
 
-def camera_from_json(path: Path) -> tuple[PinholeCamera, float]:
+def camera_from_json(path: Path) -> tuple[PinholeCamera, float, float]:
     """
     Read ``camera.json`` of an RGB-D folder.
 
@@ -165,11 +168,13 @@ def camera_from_json(path: Path) -> tuple[PinholeCamera, float]:
         Intrinsics of the images in the folder.
     depth_scale : float
         Value of a depth pixel that means one metre.
+    max_depth : float
+        How far depth counts when networks are scored [m]; 0 if it does not say.
 
     Raises
     ------
     CameraError
-        If the file is missing, is not JSON, or lacks a value.
+        If the file is missing, is not JSON, or lacks a value, or one is unusable.
 
     """
     try:
@@ -181,11 +186,18 @@ def camera_from_json(path: Path) -> tuple[PinholeCamera, float]:
         raise CameraError(f'cannot read {path}: {error.strerror}') from error
     except KeyError as error:
         raise CameraError(f'{path} has no {error}, expected width height fx fy cx cy') from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ArithmeticError, ValueError, TypeError, AttributeError) as error:
         raise CameraError(f'{path} is not a camera.json: {error}') from error
     if not math.isfinite(depth_scale) or depth_scale <= 0:
         raise CameraError(f'{path}: depth_scale must be positive, got {depth_scale}')
-    return camera, depth_scale
+    try:
+        max_depth = float(values.get('max_depth', 0.0))
+    except (ValueError, TypeError):
+        max_depth = math.nan
+    if not 0 <= max_depth < math.inf:
+        given = values['max_depth']
+        raise CameraError(f'{path}: max_depth must be metres, or 0 for none, got {given!r}')
+    return camera, depth_scale, max_depth
 
 
 def camera_to_json(path: Path, camera: PinholeCamera, depth_scale: float = 1000.0) -> None:

@@ -101,6 +101,8 @@ def check_setting(name: str, value: Any, default: Any, limits: Mapping[str, Any]
         raise ConfigError(f'{name} must be at least {minimum}, got {value}')
     if maximum is not None and value > maximum:
         raise ConfigError(f'{name} must be at most {maximum}, got {value}')
+    if isinstance(value, float) and math.isinf(value):
+        raise ConfigError(f'{name} must be finite, got {value}')
 
 
 @dataclass(frozen=True)

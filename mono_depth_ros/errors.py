@@ -36,7 +36,7 @@ class EngineError(MonoDepthError):
 
 
 class BackendUnavailableError(EngineError):
-    """A backend is not installed; the message names the extra that installs it."""
+    """A backend is not installed; the message says what to install."""
 
 
 class PlanMissingError(EngineError):

@@ -6,15 +6,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-import json
-import math
 from pathlib import Path
 import re
 from typing import Any
 
 import cv2
 from mono_depth_ros.camera import camera_from_json, camera_to_json, PinholeCamera
-from mono_depth_ros.errors import CameraError, DatasetError, ImageError
+from mono_depth_ros.errors import DatasetError, ImageError
 from mono_depth_ros.frames import Frame, FrameSource, IMAGE_SUFFIXES, stamp_of
 from mono_depth_ros.image_encoding import compressed_to_rgb
 from mono_depth_ros.postprocessing import depth_to_millimetres, disparity_to_uint16
@@ -30,14 +28,16 @@ class FolderFrames(FrameSource):
     Parameters
     ----------
     folder : Path
-        With images, or with ``rgb/``, ``camera.json`` and maybe ``depth/`` and ``pose/``. Or with
-        ``disparity/`` beside ``rgb/``: 16-bit PNG, inverse depth up to a scale and a shift.
+        With images, or with ``rgb/``, ``camera.json`` and maybe ``depth/`` and ``pose/``.
     rate : float
         Frames per second, from which the stamps are made.
     strict : bool
         Raise at the first image that cannot be read, instead of skipping it.
     files : list of Path, optional
         These images instead of all.
+    disparity : bool
+        Read ``disparity/`` instead of ``depth/``: 16-bit PNG, inverse depth up to a scale and a
+        shift.
 
     Raises
     ------
@@ -49,7 +49,13 @@ class FolderFrames(FrameSource):
     """
 
     def __init__(
-        self, folder: Path, rate: float, strict: bool = False, files: list[Path] | None = None
+        self,
+        folder: Path,
+        rate: float = 30.0,
+        strict: bool = False,
+        files: list[Path] | None = None,
+        *,
+        disparity: bool = False,
     ) -> None:
         is_rgbd = files is None and (folder / 'rgb').is_dir()
         if files is None:
@@ -61,14 +67,14 @@ class FolderFrames(FrameSource):
             )
         super().__init__(str(folder), len(files), strict)
         self.folder, self.files, self.rate = folder, files, rate
+        self._kind = 'disparity' if disparity else 'depth'
         self._stems = Counter(path.stem for path in files)
         self.camera: PinholeCamera | None = None
         self.depth_scale = 1000.0
         # Without it a depth image means nothing.
         description = folder / 'camera.json'
         if description.is_file() or (is_rgbd and (folder / 'depth').is_dir()):
-            self.camera, self.depth_scale = camera_from_json(description)
-            self.max_depth = cap_from_json(description)
+            self.camera, self.depth_scale, self.max_depth = camera_from_json(description)
 
     def _loaders(self) -> Iterator[Callable[[], Frame]]:
         for index, path in enumerate(self.files):
@@ -82,45 +88,19 @@ class FolderFrames(FrameSource):
                 f'{path.name} has {width}x{height} px, camera.json says '
                 f'{self.camera.width}x{self.camera.height}'
             )
-        depth, disparity = (
-            self.folder / kind / f'{path.stem}.png' for kind in ('depth', 'disparity')
-        )
+        known = self.folder / self._kind / f'{path.stem}.png'
+        scale = self.depth_scale if self._kind == 'depth' else 1.0
+        values = read_depth(known, scale, (height, width)) if known.is_file() else None
         pose = self.folder / 'pose' / f'{path.stem}.txt'
         return Frame(
             rgb,
             stamp_of(index, self.rate),
             path.stem if self._stems[path.stem] == 1 else path.name,
             self.camera,
-            read_depth(depth, self.depth_scale, (height, width)) if depth.is_file() else None,
-            read_pose(pose) if pose.is_file() else None,
-            disparity=read_depth(disparity, 1.0, (height, width)) if disparity.is_file() else None,
+            depth=values if self._kind == 'depth' else None,
+            world_from_camera=read_pose(pose) if pose.is_file() else None,
+            disparity=values if self._kind == 'disparity' else None,
         )
-
-
-def cap_from_json(path: Path) -> float:
-    """
-    Read ``max_depth`` of a ``camera.json``: how far depth counts when networks are scored [m].
-
-    Returns
-    -------
-    float
-        0 if it does not say.
-
-    Raises
-    ------
-    CameraError
-        If the file cannot be read, or it is not a depth.
-
-    """
-    try:
-        cap = float(json.loads(path.read_text()).get('max_depth', 0.0))
-    except OSError as error:
-        raise CameraError(f'cannot read {path}: {error.strerror}') from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CameraError(f'{path} has no usable max_depth: {error}') from error
-    if not 0 <= cap < math.inf:
-        raise CameraError(f'{path}: max_depth must be metres, or 0 for none, got {cap}')
-    return cap
 
 
 def image_files(folder: Path) -> list[Path]:

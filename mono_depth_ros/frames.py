@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
+import os
 from pathlib import Path
 import re
 
-from mono_depth_ros.camera import PinholeCamera
+from mono_depth_ros.camera import ASSUMED_FOV, camera_from_fov, PinholeCamera
 from mono_depth_ros.errors import DatasetError, ImageError
 import numpy as np
 from numpy.typing import NDArray
@@ -199,7 +200,7 @@ def open_frames(
 
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
-    if not path.exists():
+    if not os.path.exists(path):  # False for a name that is too long, too
         raise DatasetError(f'there is nothing at {path}')
     if suffix in BAG_SUFFIXES or (path / 'metadata.yaml').is_file():
         from mono_depth_ros.bags import BagFrames
@@ -228,6 +229,14 @@ def _open_procedural(text: str, rate: float) -> ProceduralFrames:
             f'expected {PROCEDURAL}, {PROCEDURAL}:KIND or {PROCEDURAL}:KIND:SEED, got {text!r}'
         )
     return ProceduralFrames(match[1] or 'indoor', int(match[2] or 0), PROCEDURAL_COUNT, rate)
+
+
+def with_camera(frame: Frame, fov_degrees: float = ASSUMED_FOV) -> Frame:
+    """Return a frame with a camera, of an assumed field of view if it has none."""
+    if frame.camera is not None:
+        return frame
+    height, width = frame.rgb.shape[:2]
+    return replace(frame, camera=camera_from_fov(width, height, fov_degrees))
 
 
 def stamp_of(index: int, rate: float) -> int:

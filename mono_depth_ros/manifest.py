@@ -14,6 +14,8 @@ from typing import Any
 from mono_depth_ros.errors import BackendUnavailableError, ModelError
 
 METADATA_KEY = 'mono_depth'
+# Names of the input tensor and of the output tensor of the graph.
+INPUT, OUTPUT = 'image', 'depth'
 OUTPUTS = ('depth', 'inverse_depth')
 
 

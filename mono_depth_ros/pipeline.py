@@ -109,7 +109,9 @@ class DepthEstimator:
 
     def disparity(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """
-        Return inverse depth as the network gives it, up to a scale and a shift.
+        Return inverse depth up to a scale and a shift, which a relative network knows, too.
+
+        Of a network that gives depth, ``depth_shift`` decides its shape.
 
         Parameters
         ----------
@@ -130,8 +132,9 @@ class DepthEstimator:
         resized = np.ascontiguousarray(resize_rgb(rgb, self.engine.input_size))
         disparity = self.engine.infer(resized)
         if self.engine.manifest.output == 'depth':
+            depth = disparity * np.float32(self._scale) + np.float32(self._shift)
             with np.errstate(divide='ignore'):
-                disparity = np.where(disparity > 0, 1 / disparity, np.float32(np.nan))
+                disparity = np.where(depth > 0, 1 / depth, np.float32(np.nan))
         known = np.isfinite(disparity)
         if not known.any() or np.ptp(disparity[known]) == 0:
             raise ImageError('network output is constant, or not finite')

@@ -187,8 +187,26 @@ def test_a_bag_without_images_names_its_topics(tmp_path):
 
 
 def test_an_empty_bag_is_refused(tmp_path):
-    with pytest.raises(DatasetError):
+    with pytest.raises(DatasetError, match='its topics are all empty'):
         open_frames(write_bag(tmp_path / 'bag', []))
+
+
+@pytest.mark.parametrize('first', [True, False])
+def test_a_damaged_camera_info_leaves_the_camera_as_it_was(tmp_path, caplog, first):
+    infos = [(ROS2.serialize_cdr(info(ROS2), INFO), 2), (b'\x00\x01\x00\x00half', 1)]
+    with rosbag2.Writer(tmp_path / 'bag', version=8) as writer:
+        images = writer.add_connection('/image_rect', IMAGE, typestore=ROS2)
+        cameras = writer.add_connection('/camera_info', INFO, typestore=ROS2)
+        for raw, stamp in infos[::-1] if first else infos:
+            writer.write(cameras, 10**9 + stamp * (1 if first else -1), raw)
+        for number in range(2):
+            raw = ROS2.serialize_cdr(image(ROS2, number), IMAGE)
+            writer.write(images, 2 * 10**9 + number, raw)
+
+    frames = list(open_frames(tmp_path / 'bag'))
+
+    assert [frame.camera.fx for frame in frames] == [60.0, 60.0]
+    assert '/camera_info: a message is damaged' in caplog.text
 
 
 @pytest.mark.parametrize('name', ['broken.mcap', 'broken.bag', 'broken.db3'])

@@ -159,7 +159,7 @@ def test_an_impossible_camera_is_refused(change, message):
 def test_camera_json_round_trip(tmp_path):
     camera_to_json(tmp_path / 'camera.json', VGA, 5000.0)
 
-    assert camera_from_json(tmp_path / 'camera.json') == (VGA, 5000.0)
+    assert camera_from_json(tmp_path / 'camera.json') == (VGA, 5000.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,7 @@ def test_camera_json_round_trip(tmp_path):
         ('{"fx": 1}', "has no 'fy'"),
         ('[1]', 'not a camera.json'),
         ('{', 'not a camera.json'),
+        ('{"fx":1,"fy":1,"cx":0,"cy":0,"width":1e400,"height":4}', 'not a camera.json'),
         (
             '{"fx":1,"fy":1,"cx":0,"cy":0,"width":4,"height":4,"depth_scale":0}',
             'depth_scale must be positive',

@@ -8,7 +8,7 @@ from itertools import islice
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
 from mono_depth_ros.errors import CameraError, DatasetError
-from mono_depth_ros.folders import write_rgbd
+from mono_depth_ros.folders import FolderFrames, write_rgbd
 from mono_depth_ros.frames import open_frames
 import numpy as np
 import pytest
@@ -222,8 +222,9 @@ def test_disparity_is_no_depth_and_needs_no_camera(rgbd, tmp_path):
     near[0, 0] = np.nan
     write_rgbd(tmp_path / 'labels', [replace(frame, depth=None, camera=None, disparity=near)])
 
-    (read,) = open_frames(tmp_path / 'labels')
+    (read,) = FolderFrames(tmp_path / 'labels', disparity=True)
 
+    assert next(iter(open_frames(tmp_path / 'labels'))).disparity is None
     assert (read.depth, read.camera) == (None, None)
     assert np.isnan(read.disparity[0, 0])
     np.testing.assert_allclose(read.disparity[1:], 1 + (near[1:] - 1) / 2 * 65534, atol=0.6)
@@ -235,4 +236,10 @@ def test_disparity_that_is_no_16_bit_image_is_named(rgbd, tmp_path):
         (rgbd / 'disparity' / f'{image.stem}.png').write_bytes(b'')
 
     with pytest.raises(DatasetError, match='cannot be decoded'):
-        list(open_frames(rgbd, strict=True))
+        list(FolderFrames(rgbd, strict=True, disparity=True))
+    assert len(list(open_frames(rgbd, strict=True))) == 3  # who wants depth does not look at it
+
+
+def test_a_name_that_is_too_long_is_nothing(tmp_path):
+    with pytest.raises(DatasetError, match='there is nothing at'):
+        open_frames(tmp_path / ('x' * 300))

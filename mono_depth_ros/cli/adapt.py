@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import islice
 import json
 from pathlib import Path
@@ -19,35 +19,38 @@ from mono_depth_ros.adaptation.config import (
     CycleConfig,
     GateConfig,
 )
-from mono_depth_ros.cli.adapt_compare import compare_modes, Plan, score_networks, tell_known
-from mono_depth_ros.cli.console import COLOURS, console, progress_bar
+from mono_depth_ros.camera import ASSUMED_FOV
+from mono_depth_ros.cli.adapt_compare import (
+    compare_modes,
+    ComparisonOptions,
+    score_networks,
+    tell_known,
+)
+from mono_depth_ros.cli.console import COLOURS, console, progress_bar, say
+from mono_depth_ros.cli.engines import Fov, option
 from mono_depth_ros.errors import ConfigError, DatasetError
+from mono_depth_ros.frames import Frame, FrameSource, with_camera
 from rich.markup import escape
 from rich.table import Table
 import typer
 
 if TYPE_CHECKING:
     from mono_depth_ros.adaptation.outcome import CycleJob, Outcome
-    from mono_depth_ros.frames import Frame, FrameSource
 
 DEFAULTS = AdapterConfig()
-
-
-def option(name: str, flag: str = '') -> Any:
-    """Make the option of an adapter setting, described as in ``adaptation/config.py``."""
-    (spec,) = (spec for spec in fields(AdapterConfig) if spec.name == name)
-    return typer.Option(*([flag] if flag else []), help=spec.metadata['description'] + '.')
 
 
 def adapt(
     images: Annotated[
         str, typer.Option(help='Folder, RGB-D folder, video or bag with images of the place.')
     ],
-    mode: Annotated[str, option('mode')] = DEFAULTS.mode,
-    steps: Annotated[int, option('steps')] = DEFAULTS.steps,
-    batch: Annotated[int, option('batch')] = DEFAULTS.batch,
-    learning_rate: Annotated[float, option('learning_rate')] = DEFAULTS.learning_rate,
-    seed: Annotated[int, option('seed')] = DEFAULTS.seed,
+    mode: Annotated[str, option(AdapterConfig, 'mode')] = DEFAULTS.mode,
+    steps: Annotated[int, option(AdapterConfig, 'steps')] = DEFAULTS.steps,
+    batch: Annotated[int, option(AdapterConfig, 'batch')] = DEFAULTS.batch,
+    learning_rate: Annotated[
+        float, option(AdapterConfig, 'learning_rate')
+    ] = DEFAULTS.learning_rate,
+    seed: Annotated[int, option(AdapterConfig, 'seed')] = DEFAULTS.seed,
     anchor: Annotated[
         str,
         typer.Option(
@@ -69,9 +72,7 @@ def adapt(
     score_last: Annotated[
         int, typer.Option(help='Score on the last images, if they have depth; 0 does not.')
     ] = 0,
-    fov: Annotated[
-        float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
-    ] = 60.0,
+    fov: Fov = ASSUMED_FOV,
     remap: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,7 +102,7 @@ def adapt(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help='Draw --compare into this PNG.')] = None,
     threads: Annotated[
-        int, option('adaptation_threads', '--threads')
+        int, option(AdapterConfig, 'adaptation_threads', '--threads')
     ] = DEFAULTS.adaptation_threads,
     json_path: Annotated[
         Path | None, typer.Option('--json', help='Write everything that was measured.')
@@ -130,8 +131,10 @@ def adapt(
             choose_anchor(name, camera_height, target, sensed=sensed) for name in anchor.split(',')
         ]
         anchors = [name for name in dict.fromkeys(named) if name != 'none']
-        plan = Plan(images, model, anchors, camera_height, seeds, few or seeds, runs, plot)
-        report = compare_modes(config, plan, target, labelled)
+        options = ComparisonOptions(
+            images, model, anchors, camera_height, seeds, few or seeds, runs, plot
+        )
+        report = compare_modes(config, options, target, labelled)
         tell_references(source)
     else:
         anchor = choose_anchor(anchor, camera_height, target, sensed=sensed)
@@ -141,7 +144,7 @@ def adapt(
             json_path.write_text(json.dumps(report, indent=1, default=float) + '\n')
         except OSError as error:
             raise DatasetError(f'cannot write {json_path}: {error.strerror}') from error
-        console.print(f'numbers in {json_path}')
+        say(f'numbers in {json_path}')
     if report.get('state') == 'FAILED':
         raise typer.Exit(1)
 
@@ -172,7 +175,7 @@ def open_recording(images: str, remap: list[str], static_transforms: str) -> Fra
 
     bag = ReferencedBag(source.path, dict(map(read_remap, remap)), static_transforms)
     for line in bag.describe_topics():
-        console.print(escape(line), highlight=False)
+        say(line)
     return bag
 
 
@@ -200,16 +203,6 @@ def read_recording(
         raise DatasetError(f'{source.name}: {total} images leave none to adapt to')
     count = min(first, count) if first > 0 else count
     return FirstFrames(source, count, fov), [with_camera(frame, fov) for frame in labelled]
-
-
-def with_camera(frame: Frame, fov: float) -> Frame:
-    """Return a frame with a camera, of an assumed field of view if it has none."""
-    from mono_depth_ros.camera import camera_from_fov
-
-    if frame.camera is not None:
-        return frame
-    height, width = frame.rgb.shape[:2]
-    return replace(frame, camera=camera_from_fov(width, height, fov))
 
 
 def has_range_sensor(source: FrameSource) -> bool:
@@ -251,7 +244,7 @@ def tell_references(source: FrameSource) -> None:
         return
     references = source.references
     for name in source.topics:
-        console.print(f'{references.counts[name]} images go with {name}', highlight=False)
+        say(f'{references.counts[name]} images go with {name}')
     if references.problem:
         console.print(f'[yellow]{escape(references.problem)}[/]', highlight=False)
 
@@ -273,7 +266,7 @@ def adapt_once(
     from mono_depth_ros.model.registry import resolve_model
     from mono_depth_ros.preprocessing import input_size_for
 
-    root = VersionStore(Path(store) if store else None)
+    root = VersionStore(store)
     before = resolve_model(model, root)
     camera = next(iter(target)).camera
     assert camera is not None
@@ -283,7 +276,7 @@ def adapt_once(
     refused = {k: v for k, v in buffer.counts.items() if k != 'kept'}
     total = buffer.counts.total()
     frames = buffer.snapshot()
-    console.print(f'{len(frames)} of {total} images kept {refused or ""}', highlight=False)
+    say(f'{len(frames)} of {total} images kept {refused or ""}')
     tell_known(anchor, frames)
     tell_references(target.source)
     with tempfile.TemporaryDirectory() as folder:

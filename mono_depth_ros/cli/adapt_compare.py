@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from mono_depth_ros.adaptation.config import AdapterConfig, BufferConfig, GateConfig
-from mono_depth_ros.cli.console import console, progress_bar
+from mono_depth_ros.cli.console import console, progress_bar, say
 from mono_depth_ros.errors import ConfigError
 from rich.table import Table
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonOptions:
     """
     What to compare, and where it goes.
 
@@ -46,12 +46,15 @@ class Plan:
     camera_height: float
     seeds: int
     few: int
-    runs: Path | None = None
-    plot: Path | None = None
+    runs: Path | None
+    plot: Path | None
 
 
 def compare_modes(
-    config: AdapterConfig, plan: Plan, target: Iterable[Frame], labelled: Sequence[Frame]
+    config: AdapterConfig,
+    options: ComparisonOptions,
+    target: Iterable[Frame],
+    labelled: Sequence[Frame],
 ) -> dict[str, Any]:
     """Adapt with every mode, anchor and seed, and print the scores next to the controls."""
     from mono_depth_ros.adaptation.comparison import (
@@ -66,10 +69,11 @@ def compare_modes(
         raise ConfigError('--compare needs --score-last and images with depth')
     if config.adaptation_threads:
         torch.set_num_threads(config.adaptation_threads)
-    comparison = prepare(config, plan, target, labelled)
-    ledger = Ledger(plan.runs, settings_of(comparison, plan.model, Path(plan.images).name))
-    seeds = range(config.seed, config.seed + plan.seeds)
-    wanted = planned_runs(plan.anchors, seeds, plan.few)
+    comparison = prepare(config, options, target, labelled)
+    settings = settings_of(comparison, options.model, Path(options.images).name)
+    ledger = Ledger(options.runs, settings)
+    seeds = range(config.seed, config.seed + options.seeds)
+    wanted = planned_runs(options.anchors, seeds, options.few)
     with progress_bar() as bar:
         task = bar.add_task('compare', total=len(wanted))
         for run in wanted:
@@ -86,16 +90,15 @@ def compare_modes(
                     )
                 )
             bar.advance(task)
-    controls = [row for anchor in plan.anchors for row in comparison.controls(anchor)]
+    controls = [row for anchor in options.anchors for row in comparison.controls(anchor)]
     rows = summarise([*ledger.rows, *controls])
     print_summary(rows)
-    if plan.plot is not None:
+    if options.plot is not None:
         from mono_depth_ros.adaptation.comparison_plot import draw_comparison
         from mono_depth_ros.visualisation import write_image
 
-        write_image(plan.plot, draw_comparison([*ledger.rows, *controls]))
-        console.print(f'picture in {plan.plot}')
-    settings = settings_of(comparison, plan.model, Path(plan.images).name)
+        write_image(options.plot, draw_comparison([*ledger.rows, *controls]))
+        say(f'picture in {options.plot}')
     return {'settings': settings, 'summary': rows, 'runs': ledger.rows, 'controls': controls}
 
 
@@ -104,11 +107,14 @@ def tell_known(anchor: str, frames: Sequence[TargetFrame]) -> None:
     shape = sum(len(frame.structure) > 0 for frame in frames)
     metres = sum(len(frame.points) > 0 for frame in frames)
     text = f'anchor {anchor}: of {len(frames)} images {shape} with shape from motion'
-    console.print(f'{text}, {metres} with metric points', highlight=False)
+    say(f'{text}, {metres} with metric points')
 
 
 def prepare(
-    config: AdapterConfig, plan: Plan, target: Iterable[Frame], labelled: Sequence[Frame]
+    config: AdapterConfig,
+    options: ComparisonOptions,
+    target: Iterable[Frame],
+    labelled: Sequence[Frame],
 ) -> Comparison:
     """Collect the target once for each anchor."""
     from mono_depth_ros.adaptation.comparison import Comparison
@@ -117,13 +123,13 @@ def prepare(
     from mono_depth_ros.model.registry import resolve_model
     from mono_depth_ros.preprocessing import input_size_for
 
-    resolved = resolve_model(plan.model)
+    resolved = resolve_model(options.model)
     camera = next(iter(target)).camera
     assert camera is not None
     size = input_size_for(resolved.manifest, camera.width, camera.height)
     source = source_network(resolved.path)
     collected = anchored_targets(
-        target, size, plan.anchors, BufferConfig(min_gap_s=0.0), source, plan.camera_height
+        target, size, options.anchors, BufferConfig(min_gap_s=0.0), source, options.camera_height
     )
     for anchor, frames in collected.items():
         tell_known(anchor, frames)

@@ -10,14 +10,19 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
-from mono_depth_ros.cli.measuring import node_command, ros_command, running, Setup, this_module
+from mono_depth_ros.cli.measuring import (
+    depth_node_command,
+    player_command,
+    running,
+    Setup,
+    sink_command,
+)
 from mono_depth_ros.errors import MonoDepthError
 
 RATE = 15.0
 # Images of the recording that are offered to the cycle; without one, walks through rendered rooms
 # at so many images a second.
 FRAMES, WALKS, WALK_RATE = 150, 3, 2.0
-WARM_UP_S = 2.0
 # Longer than any cycle; it ends with the cycle.
 LONGEST_S = 3600.0
 
@@ -49,16 +54,14 @@ def measure_adaptation(setup: Setup, steps: int, recording: str = '') -> dict[st
     """
     from mono_depth_ros.adaptation.cycle_process import CycleProcess
 
-    player = ros_command(
-        'camera_player', source=setup.images, rate=RATE, preload=16, limit=16, size='640x480'
-    )
+    player = player_command(setup, RATE)
     with tempfile.TemporaryDirectory() as folder:
         job = write_job(Path(folder), str(setup.model), steps, recording)
         results = [Path(folder) / f'{name}.json' for name in ('idle', 'busy')]
-        with running(player, setup), running(node_command(setup), setup):
-            with running(sink(setup.seconds, results[0]), setup) as receiver:
+        with running(player, setup), running(depth_node_command(setup), setup):
+            with running(sink_command(setup.seconds, results[0]), setup) as receiver:
                 receiver.wait()
-            with running(sink(LONGEST_S, results[1]), setup):
+            with running(sink_command(LONGEST_S, results[1]), setup):
                 outcome = CycleProcess(job).wait()
         # A cycle that trained has been measured, whatever came of it.
         if 'training_seconds' not in outcome.details:
@@ -76,12 +79,6 @@ def measure_adaptation(setup: Setup, steps: int, recording: str = '') -> dict[st
         'peak_memory_mb': details.get('peak_memory_mb'),
     }
     return {'idle': idle, 'busy': busy, 'cycle': cycle}
-
-
-def sink(seconds: float, result: Path) -> list[str]:
-    """Return the command of the process that receives depth."""
-    options = ['--seconds', str(seconds), '--warm-up', str(WARM_UP_S), '--json', str(result)]
-    return [*this_module(), 'sink', *options]
 
 
 def write_job(folder: Path, model: str, steps: int, recording: str) -> Any:

@@ -8,8 +8,9 @@ import logging
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
 
+from mono_depth_ros.camera import ASSUMED_FOV
 from mono_depth_ros.cli import engines
-from mono_depth_ros.cli.console import console, progress_bar
+from mono_depth_ros.cli.console import progress_bar, say
 from mono_depth_ros.cli.estimate import CameraChoice
 from mono_depth_ros.config import DEPTH_ENCODINGS, EngineConfig
 from mono_depth_ros.errors import CameraError, ConfigError, DatasetError, ImageError
@@ -51,9 +52,7 @@ def bag(
         int, typer.Option(min=1, help='Every n-th pixel and row makes a point of the cloud.')
     ] = 2,
     camera: Annotated[str, typer.Option(help='camera.json, instead of camera_info.')] = '',
-    fov: Annotated[
-        float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
-    ] = 60.0,
+    fov: engines.Fov = ASSUMED_FOV,
     precision: engines.Precision = engines.DEFAULTS.precision,
     input_size: engines.InputSize = engines.DEFAULTS.input_size,
     threads: engines.Threads = engines.DEFAULTS.threads,
@@ -89,12 +88,10 @@ def bag(
         stride=stride,
     )
     job.run(output, storage)
-    console.print(
+    say(
         f'{job.written} depth images and clouds of {source.topic} in {output}, on '
         f'{job.topics.depth} and {job.topics.points}'
-        + (f'; {job.failed} images could not be used' if job.failed else ''),
-        highlight=False,
-        soft_wrap=True,
+        + (f'; {job.failed} images could not be used' if job.failed else '')
     )
 
 

@@ -14,11 +14,13 @@ from typing import Annotated, Any
 
 import cv2
 from mono_depth_ros.cli.adaptation_benchmark import adaptation_summary, measure_adaptation
+from mono_depth_ros.cli.console import say
 from mono_depth_ros.cli.measuring import (
-    node_command,
-    ros_command,
+    depth_node_command,
+    player_command,
     running,
     Setup,
+    sink_command,
     this_module,
     watch_memory,
 )
@@ -32,7 +34,7 @@ from rich.table import Table
 import typer
 
 SIZE = (480, 640)
-WARM_UP_S = 2.0
+REPEATS = 150
 console = Console()
 
 
@@ -80,13 +82,13 @@ def benchmark(
             console.print(as_table(report))
     if json_path is not None:
         json_path.write_text(json.dumps(report, indent=1) + '\n')
-        console.print(f'numbers in {json_path}')
+        say(f'numbers in {json_path}')
 
 
 def measure_all(setup: Setup, soak: float) -> dict[str, Any]:
     """Run every measurement and return the numbers, times in milliseconds."""
     report: dict[str, Any] = {'machine': machine(), 'engine': engine_times(setup.model)}
-    depth_node = node_command(setup)
+    depth_node = depth_node_command(setup)
     steps: dict[str, tuple[list[str], float, float]] = {
         'relay': ([*this_module(), 'relay'], 30.0, setup.seconds),
         'depth node, 30 Hz': (depth_node, 30.0, setup.seconds),
@@ -112,11 +114,8 @@ def measure(setup: Setup, command: list[str], rate: float, seconds: float) -> di
     """Play images to one node and return what a third process received."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / 'sink.json'
-        sink = [*this_module(), 'sink', '--seconds', str(seconds), '--warm-up', str(WARM_UP_S)]
-        player = ros_command(
-            'camera_player', source=setup.images, rate=rate, preload=16, limit=16, size='640x480'
-        )
-        with running(player, setup), running([*sink, '--json', str(result)], setup) as receiver:
+        player, sink = player_command(setup, rate), sink_command(seconds, result)
+        with running(player, setup), running(sink, setup) as receiver:
             time.sleep(2.0)
             started = time.time()
             with running(command, setup) as node:
@@ -129,25 +128,25 @@ def measure(setup: Setup, command: list[str], rate: float, seconds: float) -> di
     return report | {'memory': memory}
 
 
-def engine_times(model: Path, repeats: int = 150) -> dict[str, dict[str, float]]:
+def engine_times(model: Path) -> dict[str, dict[str, float]]:
     """Return the latencies [ms] of every installed backend, at the pace of a 30 Hz camera."""
     times = {}
     for backend in (candidate.name for candidate in BACKENDS):
         try:
             engine = load_engine(model, backend)
         except MonoDepthError as error:
-            console.print(f'{backend} left out: {error}')
+            say(f'{backend} left out: {error}')
             continue
         rgb = np.random.default_rng(0).integers(0, 256, (*engine.input_size, 3), np.uint8)
         elapsed = []
-        for _ in range(repeats):
+        for _ in range(REPEATS):
             started = time.perf_counter()
             engine.infer(rgb)
             elapsed.append((time.perf_counter() - started) * 1e3)
             # As between two images of a camera: caches cool down and cores fall asleep.
             time.sleep(max(0.0, 1 / 30 - elapsed[-1] * 1e-3))
         engine.close()
-        p50, p99 = np.percentile(elapsed[repeats // 10 :], (50, 99))
+        p50, p99 = np.percentile(elapsed[REPEATS // 10 :], (50, 99))
         times[backend] = {'p50': float(p50), 'p99': float(p99)}
     return times
 

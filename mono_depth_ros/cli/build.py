@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, TYPE_CHECKING
 
 from mono_depth_ros.cli.console import console, error_console
 from mono_depth_ros.cli.engines import InputSize, Model
+from mono_depth_ros.config import PRECISIONS
 from mono_depth_ros.errors import ConfigError
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mono_depth_ros.engine.plan_build import BuiltPlan, PlanBuild
     from mono_depth_ros.engine.store_reader import StoreReader
     from mono_depth_ros.model.registry import ResolvedModel
-
-PRECISIONS = ('auto', 'fp16', 'fp32', 'int8')
 
 
 def build(
@@ -88,7 +86,7 @@ def build(
     given = {'workspace_mb': workspace, 'optimization_level': level}
     chosen = {name: value for name, value in given.items() if value is not None}
     options = BuildOptions(**chosen, refittable=refit) if chosen or refit else None
-    reader = StoreReader(Path(store) if store else None)
+    reader = StoreReader(store)
     network = _resolve(model, reader, version)
     size = parse_input_size(input_size) or network.manifest.input_size
     if calibration:

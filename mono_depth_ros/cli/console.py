@@ -36,11 +36,16 @@ def start_logging(*, debug: bool = False) -> None:
     )
 
 
+def say(text: str) -> None:
+    """Print text as it is: brackets in a path are no markup."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def progress_bar() -> Progress:
     """Return a progress bar for work whose length may be unknown."""
     return Progress(
         SpinnerColumn(),
-        TextColumn('{task.description}'),
+        TextColumn('{task.description}', markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

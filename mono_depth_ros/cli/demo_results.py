@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mono_depth_ros.cli.console import console
 from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.errors import DatasetError
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def show_results(output: Path, recording: Path) -> None:
 
     frame = read_recording(recording)
     save_pictures(output, frame)
-    console.print(f'\n[bold]In {output}[/]')
+    console.print(f'\n[bold]In {escape(str(output))}[/]')
     truth = ', ground truth' if frame.truth is not None else ''
     rows = {
         'side_by_side.png': f'image, depth{truth}',
@@ -143,16 +143,6 @@ def show_scores(depths: dict[str, list[NDArray[np.float32]]], frames: Sequence[F
     console.print(table)
 
 
-def with_camera(frame: Frame) -> Frame:
-    """Return a frame with the camera that the player assumes where there is none."""
-    from mono_depth_ros.camera import camera_from_fov
-
-    if frame.camera is not None:
-        return frame
-    height, width = frame.rgb.shape[:2]
-    return replace(frame, camera=camera_from_fov(width, height, 60.0))
-
-
 def split_source(source: str) -> tuple[int, list[Frame]]:
     """
     Divide a recording into what is played and what is kept to be scored on.
@@ -166,7 +156,7 @@ def split_source(source: str) -> tuple[int, list[Frame]]:
     """
     from itertools import islice
 
-    from mono_depth_ros.frames import open_frames
+    from mono_depth_ros.frames import open_frames, with_camera
 
     frames = open_frames(source)
     if frames.count < 2 * SCORED:

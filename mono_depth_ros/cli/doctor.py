@@ -49,7 +49,7 @@ def doctor(
     Every backend loads the network and is timed. The status is 0 if at least one of them works;
     with --gpu, if everything on the GPU does.
     """
-    reader = StoreReader(Path(store) if store else None)
+    reader = StoreReader(store)
     with console.status('building and measuring' if gpu else 'trying every backend'):
         on_gpu = examine_gpu(model, reader) if gpu else []
         # After the builds, so that TensorRT is tried with its plan.

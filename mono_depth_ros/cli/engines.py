@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, ExitStack
 from dataclasses import fields
-from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
 
 from mono_depth_ros.config import EngineConfig
@@ -17,21 +16,24 @@ if TYPE_CHECKING:
     from mono_depth_ros.pipeline import DepthEstimator
 
 
-def option(name: str, *, metavar: str | None = None) -> Any:
-    """Make the option of an engine setting, described as in ``config.py``."""
-    (spec,) = (spec for spec in fields(EngineConfig) if spec.name == name)
-    return typer.Option(help=spec.metadata['description'] + '.', metavar=metavar)
+def option(config: type[Any], name: str, *flags: str, metavar: str | None = None) -> Any:
+    """Make the option of a setting, described as in its config."""
+    (spec,) = (spec for spec in fields(config) if spec.name == name)
+    return typer.Option(*flags, help=spec.metadata['description'] + '.', metavar=metavar)
 
 
-Model = Annotated[str, option('model')]
-Backend = Annotated[str, option('backend')]
-Precision = Annotated[str, option('precision')]
-InputSize = Annotated[str, option('input_size', metavar='HEIGHTxWIDTH')]
-Threads = Annotated[int, option('threads')]
-DepthScale = Annotated[float, option('depth_scale')]
-DepthShift = Annotated[float, option('depth_shift')]
+Model = Annotated[str, option(EngineConfig, 'model')]
+Backend = Annotated[str, option(EngineConfig, 'backend')]
+Precision = Annotated[str, option(EngineConfig, 'precision')]
+InputSize = Annotated[str, option(EngineConfig, 'input_size', metavar='HEIGHTxWIDTH')]
+Threads = Annotated[int, option(EngineConfig, 'threads')]
+DepthScale = Annotated[float, option(EngineConfig, 'depth_scale')]
+DepthShift = Annotated[float, option(EngineConfig, 'depth_shift')]
 Store = Annotated[
     str, typer.Option(help='Folder of the networks of a robot: run the version in use there.')
+]
+Fov = Annotated[
+    float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
 ]
 DEFAULTS = EngineConfig()
 
@@ -55,9 +57,57 @@ def open_estimator(config: EngineConfig, image_size: tuple[int, int]) -> Iterato
     from mono_depth_ros.engine.store_reader import StoreReader
     from mono_depth_ros.loading import load_estimator
 
-    store = StoreReader(Path(config.store)) if config.store else None
+    store = StoreReader(config.store) if config.store else None
     estimator = load_estimator(config, store, image_size)
     try:
         yield estimator
     finally:
         estimator.engine.close()
+
+
+class Estimators:
+    """
+    A network, loaded once for every input size that images ask for, as a node would load it.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        Which network, and where it runs.
+
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self._stack = ExitStack()
+        self._by_size: dict[tuple[int, int], DepthEstimator] = {}
+
+    def __enter__(self) -> Estimators:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def of(self, image_size: tuple[int, int]) -> DepthEstimator:
+        """Return the estimator for images of this (height, width); raise as `open_estimator`."""
+        from mono_depth_ros.preprocessing import input_size_for, parse_input_size
+
+        if self._by_size:
+            height, width = image_size
+            size = parse_input_size(self.config.input_size) or input_size_for(
+                self.first.engine.manifest, width, height
+            )
+            if size in self._by_size:
+                return self._by_size[size]
+        opened = self._stack.enter_context(open_estimator(self.config, image_size))
+        self._by_size[opened.engine.input_size] = opened
+        return opened
+
+    @property
+    def first(self) -> DepthEstimator:
+        """The one that was loaded first."""
+        return next(iter(self._by_size.values()))
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Input sizes (height, width) that it is loaded for [px]."""
+        return sorted(self._by_size)

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 import logging
 from pathlib import Path
 from typing import Annotated, TYPE_CHECKING
 
+from mono_depth_ros.camera import ASSUMED_FOV
 from mono_depth_ros.cli import engines
-from mono_depth_ros.cli.console import console, progress_bar
+from mono_depth_ros.cli.console import progress_bar, say
 from mono_depth_ros.config import EngineConfig
 from mono_depth_ros.errors import CameraError, ConfigError, DatasetError, ImageError
 import typer
@@ -44,9 +45,7 @@ def estimate(
             help='camera.json with width height fx fy cx cy; for any size of the images.'
         ),
     ] = '',
-    fov: Annotated[
-        float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
-    ] = 60.0,
+    fov: engines.Fov = ASSUMED_FOV,
     ply: Annotated[bool, typer.Option('--ply', help='Write a coloured cloud, too.')] = False,
     labels: Annotated[
         bool,
@@ -57,7 +56,9 @@ def estimate(
         ),
     ] = False,
     topic: Annotated[str, typer.Option(help='Image topic of a bag.')] = '',
-    limit: Annotated[int, typer.Option(help='Take the first images only; 0 takes all.')] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help='Take the first images only; 0 takes all.')
+    ] = 0,
     precision: engines.Precision = engines.DEFAULTS.precision,
     input_size: engines.InputSize = engines.DEFAULTS.input_size,
     threads: engines.Threads = engines.DEFAULTS.threads,
@@ -86,7 +87,7 @@ def estimate(
     job.check_output()
     make_folder(output)
     job.run()
-    console.print(job.summary(), highlight=False)
+    say(job.summary())
 
 
 def make_folder(folder: Path) -> None:
@@ -118,7 +119,13 @@ class CameraChoice:
         """Return the intrinsics of a frame, if they are known."""
         if self._given is None:
             return frame.camera
-        return self._given.resized(frame.rgb.shape[1], frame.rgb.shape[0])
+        height, width = frame.rgb.shape[:2]
+        if (width > height) != (self._given.width > self._given.height) and width != height:
+            raise CameraError(
+                f'an image of {width}x{height} px is not of the given camera, which has '
+                f'{self._given.width}x{self._given.height}'
+            )
+        return self._given.resized(width, height)
 
     def of(self, frame: Frame) -> PinholeCamera:
         """Return the intrinsics of a frame."""
@@ -151,12 +158,14 @@ class Job:
     written: int = 0
     failed: int = 0
     engine: str = ''
+    _seen: set[PinholeCamera | None] = field(default_factory=set, init=False)
 
     def check_output(self) -> None:
-        """Raise ConfigError if an image would be overwritten by its own depth."""
-        folder = self.output / 'rgb' if self.labels else self.output
+        """Raise ConfigError if an image would be overwritten, or labels mixed with others."""
+        if self.labels and self.output.is_dir() and any(self.output.iterdir()):
+            raise ConfigError(f'{self.output} is not empty: --labels want a folder of their own')
         for image in getattr(self.source, 'files', ()):
-            if (folder / f'{image.stem}.png').resolve() == image.resolve():
+            if (self.output / f'{image.stem}.png').resolve() == image.resolve():
                 raise ConfigError(
                     f'{image} would be overwritten by its depth: give another folder as --output'
                 )
@@ -175,18 +184,17 @@ class Job:
         """
         total = min(filter(None, (self.source.count, self.limit)), default=None)
         frames = islice(iter(self.source), self.limit or None)
-        first = next(frames)
-        size = (first.rgb.shape[0], first.rgb.shape[1])
-        with engines.open_estimator(self.config, size) as estimator, progress_bar() as bar:
-            self.engine = f'{estimator.engine.manifest.name} on {estimator.engine.backend}'
+        with engines.Estimators(self.config) as estimators, progress_bar() as bar:
             task = bar.add_task('estimating', total=total)
-            self._try(estimator, first)
-            bar.advance(task)
             for frame in frames:
-                self._try(estimator, frame)
+                self._try(estimators.of((frame.rgb.shape[0], frame.rgb.shape[1])), frame)
                 bar.advance(task)
+            engine = estimators.first.engine
+            self.engine = f'{engine.manifest.name} on {engine.backend}'
         if not self.written:
             raise DatasetError(f'none of the images of {self.source.name} could be used')
+        if self.labels:
+            self._write_camera()
 
     def _try(self, estimator: DepthEstimator, frame: Frame) -> None:
         try:
@@ -218,9 +226,18 @@ class Job:
     def _label(self, estimator: DepthEstimator, frame: Frame) -> None:
         from mono_depth_ros.folders import write_rgbd
 
-        disparity, camera = estimator.disparity(frame.rgb), self.cameras.known(frame)
-        labelled = replace(frame, camera=camera, depth=None, disparity=disparity)
+        camera, disparity = self.cameras.known(frame), estimator.disparity(frame.rgb)
+        labelled = replace(frame, camera=None, depth=None, disparity=disparity)
         write_rgbd(self.output, [labelled])
+        self._seen.add(camera)
+
+    def _write_camera(self) -> None:
+        """Write the intrinsics of the labels, if they are known and all the same."""
+        from mono_depth_ros.camera import camera_to_json
+
+        (camera, *others) = self._seen
+        if camera is not None and not others:
+            camera_to_json(self.output / 'camera.json', camera)
 
     def summary(self) -> str:
         """Say what was done, in one line."""

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 import logging
 import math
@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
 
+from mono_depth_ros.camera import ASSUMED_FOV
 from mono_depth_ros.cli import engines
 from mono_depth_ros.cli.console import console, progress_bar
 from mono_depth_ros.cli.estimate import CameraChoice, make_folder
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from mono_depth_ros.evaluation.gallery import Gallery
     from mono_depth_ros.evaluation.scoring import DatasetScores
     from mono_depth_ros.frames import Frame, FrameSource
-    from mono_depth_ros.pipeline import DepthEstimator
     from numpy import float32, float64
     from numpy.typing import NDArray
 
@@ -74,9 +74,7 @@ def evaluate(
             'for the dataset.'
         ),
     ] = 'none',
-    fov: Annotated[
-        float, typer.Option(help='Horizontal field of view assumed without intrinsics (degrees).')
-    ] = 60.0,
+    fov: engines.Fov = ASSUMED_FOV,
     json_path: Annotated[
         Path | None, typer.Option('--json', help='Write all scores to this file.')
     ] = None,
@@ -110,15 +108,25 @@ def evaluate(
     check_cap(max_depth)
     report = Report(json_path, csv_path, output)
     report.check()
-    with Estimators(config) as estimators:
-        priors = estimators.priors()
+    priors = priors_of(config)
+    with engines.Estimators(config) as estimators:
         try:
             for text in datasets:
                 try:
                     source = SelectedFrames(open_dataset(text, strict=strict), every, limit)
                     cameras = CameraChoice(None, fov)
-                    job = Job(source, estimators, priors, aligns, cameras, crop, strict)
-                    report.score(job, min_depth, max_depth)
+                    job = Job(
+                        source,
+                        estimators,
+                        priors,
+                        aligns,
+                        cameras,
+                        min_depth,
+                        max_depth,
+                        crop,
+                        strict,
+                    )
+                    report.score(job)
                 except (CameraError, DatasetError) as error:
                     report.failed.append(error)
                     if strict:
@@ -129,7 +137,7 @@ def evaluate(
             report.failed.append(MonoDepthError('stopped by Ctrl-C'))
         finally:
             # What was scored is worth keeping, whatever stops the rest.
-            report.finish(estimators)
+            report.finish(config, estimators)
     if report.failed:
         raise MonoDepthError('; '.join(map(str, report.failed))) from report.failed[0]
 
@@ -166,57 +174,27 @@ def file_name(text: str) -> str:
     return ''.join(kept).strip('_')
 
 
-class Estimators:
-    """The network, loaded once for every input size that the images ask for."""
+def describe(config: EngineConfig, estimators: engines.Estimators) -> dict[str, Any]:
+    """Return what was scored, for the report."""
+    engine = estimators.first.engine
+    return {
+        'name': engine.manifest.name,
+        'version': engine.manifest.version,
+        'model': config.model,
+        'backend': engine.backend,
+        'precision': engine.precision,
+        'input_sizes': estimators.sizes,
+    }
 
-    def __init__(self, config: EngineConfig) -> None:
-        self.config = config
-        self._stack = ExitStack()
-        self._by_size: dict[tuple[int, int], DepthEstimator] = {}
 
-    def __enter__(self) -> Estimators:
-        return self
+def priors_of(config: EngineConfig) -> Mapping[str, NDArray[float64]]:
+    """Return the row priors that the network is compared with."""
+    from mono_depth_ros.evaluation.baselines import row_priors
+    from mono_depth_ros.model.registry import resolve_model
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def of(self, image_size: tuple[int, int]) -> DepthEstimator:
-        """Return an estimator for images of this (height, width), as the node would load it."""
-        from mono_depth_ros.preprocessing import input_size_for, parse_input_size
-
-        loaded = next(iter(self._by_size.values()), None)
-        if loaded is not None:
-            height, width = image_size
-            size = parse_input_size(self.config.input_size) or input_size_for(
-                loaded.engine.manifest, width, height
-            )
-            if size in self._by_size:
-                return self._by_size[size]
-        opened = self._stack.enter_context(engines.open_estimator(self.config, image_size))
-        self._by_size[opened.engine.input_size] = opened
-        return opened
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """Return what was scored, for the report."""
-        engine = next(iter(self._by_size.values())).engine
-        return {
-            'name': engine.manifest.name,
-            'version': engine.manifest.version,
-            'model': self.config.model,
-            'backend': engine.backend,
-            'precision': engine.precision,
-            'input_sizes': sorted(self._by_size),
-        }
-
-    def priors(self) -> Mapping[str, NDArray[float64]]:
-        """Return the row priors that the network is compared with."""
-        from mono_depth_ros.evaluation.baselines import row_priors
-        from mono_depth_ros.model.registry import resolve_model
-
-        # The source domain is that of the shipped network, whatever the robot made of it.
-        model = resolve_model(self.config.model)
-        return row_priors(model.path, model.manifest.max_depth)
+    # The source domain is that of the shipped network, whatever the robot made of it.
+    model = resolve_model(config.model)
+    return row_priors(model.path, model.manifest.max_depth)
 
 
 @dataclass
@@ -232,17 +210,19 @@ class Job:
     """
 
     source: FrameSource
-    estimators: Estimators
+    estimators: engines.Estimators
     priors: Mapping[str, NDArray[float64]]
     aligns: list[str]
     cameras: CameraChoice
+    min_depth: float
+    max_depth: float
     crop: str
-    strict: bool = False
+    strict: bool
     gallery: Gallery | None = field(default=None, init=False)
     scores: DatasetScores | None = field(default=None, init=False)
     skipped: dict[str, str] = field(default_factory=dict, init=False)
 
-    def run(self, min_depth: float, max_depth: float) -> None:
+    def run(self) -> None:
         """
         Score every image; one that cannot be used is told and counted, or refused if strict.
 
@@ -259,12 +239,12 @@ class Job:
             task = bar.add_task(self.source.name, total=self.source.count or None)
             for frame in self.source:
                 bar.advance(task)
-                self._try(frame, min_depth, max_depth)
+                self._try(frame)
         if self.scores is None or not self.scores.images:
             raise DatasetError(f'no image of {self.source.name} has depth that could be scored')
         self.scores.partial = False
 
-    def _try(self, frame: Frame, min_depth: float, max_depth: float) -> None:
+    def _try(self, frame: Frame) -> None:
         """Score one image, or refuse it."""
         import numpy as np
 
@@ -275,19 +255,19 @@ class Job:
             self._refuse(frame.name, 'its depth image is empty')
         else:
             if self.scores is None:
-                self.scores = self._start(frame.depth, min_depth, max_depth)
+                self.scores = self._start(frame.depth)
             self._score(frame, frame.depth, self.scores)
 
-    def _start(self, depth: NDArray[float32], min_depth: float, max_depth: float) -> DatasetScores:
+    def _start(self, depth: NDArray[float32]) -> DatasetScores:
         """Choose the range and crop; ``depth`` is that of the first image."""
         from mono_depth_ros.evaluation.cap import guess_cap
         from mono_depth_ros.evaluation.scoring import DatasetScores
         from mono_depth_ros.metrics import Protocol
 
-        known = max_depth or self.source.max_depth
-        max_depth = known or guess_cap(self.source, depth)
+        known = self.max_depth or self.source.max_depth
+        cap = known or guess_cap(self.source, depth)
         crop = self.crop if self.crop != 'auto' else self.source.crop
-        protocols = [Protocol(align, min_depth, max_depth, crop) for align in self.aligns]
+        protocols = [Protocol(align, self.min_depth, cap, crop) for align in self.aligns]
         return DatasetScores(
             self.source.name, protocols, self.priors, partial=True, guessed_cap=not known
         )
@@ -341,18 +321,22 @@ class Report:
     output: Path | None
     results: list[DatasetScores] = field(default_factory=list, init=False)
     failed: list[MonoDepthError] = field(default_factory=list, init=False)
+    _pictures: Counter[str] = field(default_factory=Counter, init=False)
 
-    def score(self, job: Job, min_depth: float, max_depth: float) -> None:
+    def score(self, job: Job) -> None:
         """Score a dataset, keep what was scored even if that is stopped, and write its picture."""
         try:
-            job.run(min_depth, max_depth)
+            job.run()
         finally:
             if job.scores is not None and job.scores.images:
                 job.scores.unread = job.source.skipped
                 job.scores.skipped.update(job.skipped)
                 self.results.append(job.scores)
         if self.output is not None:
-            job.write_picture(self.output / f'{file_name(job.source.name)}_best_worst.png')
+            name = file_name(job.source.name)
+            self._pictures[name] += 1
+            again = f'_{self._pictures[name]}' if self._pictures[name] > 1 else ''
+            job.write_picture(self.output / f'{name}{again}_best_worst.png')
 
     def files(self) -> list[tuple[Path, str]]:
         """Return each file to write, and whether it is ``json`` or ``csv``."""
@@ -384,13 +368,13 @@ class Report:
                 raise ConfigError(f'{path} cannot be both JSON and CSV: give two different files')
             check_writable(path)
 
-    def finish(self, estimators: Estimators) -> None:
+    def finish(self, config: EngineConfig, estimators: engines.Estimators) -> None:
         """Print the scores, if there are any, and write all files; failures are kept."""
         from mono_depth_ros.evaluation.report import to_csv, to_json, write_text
 
         if not self.results:
             return
-        network = estimators.description
+        network = describe(config, estimators)
         print_scores(console, network, self.results)
         texts = {'json': to_json(network, self.results), 'csv': to_csv(self.results)}
         for path, kind in dict(self.files()).items():

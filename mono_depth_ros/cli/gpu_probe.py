@@ -43,10 +43,10 @@ def look() -> dict[str, Any]:
     }
 
 
-def latencies(engine: Engine, frame: NDArray[np.uint8], runs: int = RUNS) -> dict[str, float]:
+def latencies(engine: Engine, frame: NDArray[np.uint8]) -> dict[str, float]:
     """Return p50 and p99 of one inference, host to host [ms]."""
     elapsed = []
-    for _ in range(runs + WARM_UPS):
+    for _ in range(RUNS + WARM_UPS):
         started = time.perf_counter()
         engine.infer(frame)
         elapsed.append(1e3 * (time.perf_counter() - started))

@@ -39,9 +39,10 @@ def import_network(
     manifest = run(network, settings, target)
     height, width = manifest.input_size
     size = f'multiples of {manifest.stride}, {height}x{width}' if manifest.dynamic else ''
+    where = escape(str(target))
     console.print(
         f'[green]imported[/] {escape(manifest.name)}: {size or f"{height}x{width}"}, '
-        f'{manifest.output}, {"metres" if manifest.metric else "relative"}, in {target}',
+        f'{manifest.output}, {"metres" if manifest.metric else "relative"}, in {where}',
         highlight=False,
     )
     console.print(f'run it with model:={escape(str(target.resolve()))}', soft_wrap=True)

@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
 
+from mono_depth_ros.cli.processes import node_command
 from mono_depth_ros.errors import MonoDepthError
 from mono_depth_ros.ros_environment import private_environment
+
+WARM_UP_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,26 @@ class Setup:
     environment: dict[str, str] = field(default_factory=private_environment)
 
 
-def node_command(setup: Setup) -> list[str]:
+def depth_node_command(setup: Setup) -> list[str]:
     """Return the command of the depth node under test."""
-    return ros_command('depth_node', model=setup.model, backend=setup.backend)
+    return node_command('depth_node', {'model': setup.model, 'backend': setup.backend})
+
+
+def player_command(setup: Setup, rate: float) -> list[str]:
+    """Return the command of the camera."""
+    played = {'source': setup.images, 'rate': rate, 'preload': 16, 'limit': 16}
+    return node_command('camera_player', {**played, 'size': '640x480'})
+
+
+def sink_command(seconds: float, result: Path) -> list[str]:
+    """Return the command of the process that receives depth."""
+    options = ['--seconds', str(seconds), '--warm-up', str(WARM_UP_S), '--json', str(result)]
+    return [*this_module(), 'sink', *options]
 
 
 def this_module() -> list[str]:
     """Return the command of the processes of this benchmark."""
     return [sys.executable, '-m', 'mono_depth_ros.nodes.benchmark_nodes']
-
-
-def ros_command(node: str, **parameters: Any) -> list[str]:
-    """Return the command of a node of this package with these parameters."""
-    command = [sys.executable, '-m', f'mono_depth_ros.nodes.{node}', '--ros-args']
-    for name, value in parameters.items():
-        command += ['-p', f'{name}:={value}']
-    return command
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 from typing import Annotated, TYPE_CHECKING
 
+from mono_depth_ros.cli.console import say
 from mono_depth_ros.cli.estimate import make_folder
 from mono_depth_ros.errors import ConfigError
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Of the labels: a few far ones are in every room with a window.
-FAR_SHARE = 0.1
+OUTSIDE = 0.1
 
 
 def pretrain(
@@ -43,9 +43,9 @@ def pretrain(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help='NAME=DATASET: train on recorded images with depth too, which are copied to the '
-            'pool under that name, cut and shrunk to the one of render_sizes that suits them; '
-            'DATASET as for evaluate. Once or more. Labels beyond max_depth teach little.'
+            help='NAME=DATASET: train on recorded images with depth, or disparity, too. They are copied '
+            'to the pool under that name, cut and shrunk to the one of render_sizes that suits '
+            'them; DATASET as for evaluate. Once or more. Labels beyond max_depth teach little.'
         ),
     ] = None,
     device: Annotated[str, typer.Option(help='auto, cpu or cuda.')] = 'auto',
@@ -101,7 +101,7 @@ def pretrain(
         import_data(settings, pool, recorded, strict=strict)
         render_scenes(settings, pool, device)
     if main:
-        warn_of_far_labels(settings, pool)
+        warn_of_labels(settings, pool)
     if not render_only:
         train(settings, pool, output, device, main)
 
@@ -148,7 +148,9 @@ def import_data(
     from mono_depth_ros.training.recorded import import_frames, is_imported
 
     missing = {name: d for name, d in datasets.items() if not is_imported(pool, name)}
-    sources = {name: open_dataset(text, strict=strict) for name, text in missing.items()}
+    sources = {
+        name: open_dataset(text, strict=strict, labels=True) for name, text in missing.items()
+    }
     with _progress(bool(missing)) as bar:
         for name, source in sources.items():
             task = bar.add_task(f'copy {name}', total=source.count or None, scores='')
@@ -170,20 +172,23 @@ def import_data(
             bar.console.print(f'{name}: {copied} images copied, {read - copied} left out{tail}')
 
 
-def warn_of_far_labels(settings: PretrainConfig, pool: Path) -> None:
+def warn_of_labels(settings: PretrainConfig, pool: Path) -> None:
     """Warn of recorded images that show much of what the network does not reach."""
-    from mono_depth_ros.training.recorded import share_beyond
+    from mono_depth_ros.training.recorded import shares_outside
 
+    limits = {'nearer than min_depth': settings.min_depth, 'beyond max_depth': settings.max_depth}
     for domain in settings.recorded:
-        share = share_beyond(pool, domain, settings.max_depth)
-        if share > FAR_SHARE:
-            logger.warning(
-                '%.0f %% of the labels of %s lie beyond max_depth, %g m: set max_depth to what '
-                'the network is to reach',
-                100 * share,
-                domain,
-                settings.max_depth,
-            )
+        shares = shares_outside(pool, domain, *limits.values())
+        for share, (where, limit) in zip(shares, limits.items(), strict=True):
+            if share > OUTSIDE:
+                logger.warning(
+                    '%.0f %% of the labels of %s lie %s, %g m: set it to what the network is to '
+                    'reach, or mend the depth_scale of the images',
+                    100 * share,
+                    domain,
+                    where,
+                    limit,
+                )
 
 
 def check_domains(settings: PretrainConfig, pool: Path, datasets: dict[str, str]) -> None:
@@ -261,4 +266,4 @@ def train(settings: PretrainConfig, pool: Path, output: Path, device: str, main:
     if main:
         export_run(settings, pool, output)
         state = 'finished' if result.finished else 'stopped early; the same command continues'
-        Console().print(f'{state}: {result.step} updates, {result.skipped} skipped, in {output}')
+        say(f'{state}: {result.step} updates, {result.skipped} skipped, in {output}')

@@ -20,6 +20,18 @@ from mono_depth_ros.ros_environment import private_environment
 STOP_TIMEOUT_S = 10.0
 
 
+def node_command(
+    node: str, parameters: Mapping[str, Any], remap: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return the command of a node of this package with these parameters and topics."""
+    command = [sys.executable, '-m', f'mono_depth_ros.nodes.{node}', '--ros-args']
+    for name, value in parameters.items():
+        command += ['-p', f'{name}:={value}']
+    for name, topic in (remap or {}).items():
+        command += ['-r', f'{name}:={topic}']
+    return command
+
+
 class NodeGroup:
     """
     Nodes that talk to each other only, and all end with the ``with`` block.
@@ -46,15 +58,9 @@ class NodeGroup:
         self, module: str, *, remap: Mapping[str, str] | None = None, **parameters: Any
     ) -> None:
         """Start a node; its messages go to the log, its standard output to ``lines``."""
-        settings = [
-            word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')
-        ]
-        for name, other in (remap or {}).items():
-            settings += ['-r', f'{name}:={other}']
-        command = [sys.executable, '-m', f'mono_depth_ros.nodes.{module}', '--ros-args', *settings]
         with self._log(module).open('w') as log:
             process = subprocess.Popen(
-                command,
+                node_command(module, parameters, remap),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

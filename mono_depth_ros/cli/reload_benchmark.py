@@ -10,13 +10,16 @@ import sys
 import tempfile
 from typing import Any
 
-from mono_depth_ros.cli.measuring import ros_command, running, Setup, watch_memory
+from mono_depth_ros.cli.measuring import running, Setup, watch_memory
+from mono_depth_ros.cli.processes import node_command
 from mono_depth_ros.engine.store import VersionStore
 from mono_depth_ros.errors import MonoDepthError
 import numpy as np
 
+RATE = 30.0
 
-def measure_reloads(setup: Setup, reloads: int, rate: float = 30.0) -> dict[str, Any]:
+
+def measure_reloads(setup: Setup, reloads: int) -> dict[str, Any]:
     """
     Swap the network and a variant of it in a running depth node, one after the other.
 
@@ -39,8 +42,8 @@ def measure_reloads(setup: Setup, reloads: int, rate: float = 30.0) -> dict[str,
         # and of one, still drop what a busy machine comes too late for.
         reliable = {'qos_overrides./image_rect.subscription.reliability': 'reliable'}
         settings = {'model': setup.model, 'backend': setup.backend, 'store': store.root}
-        node = ros_command('depth_node', **settings, **reliable)
-        probe = [sys.executable, '-m', 'mono_depth_ros.nodes.reload_probe', '--rate', str(rate)]
+        node = node_command('depth_node', {**settings, **reliable})
+        probe = [sys.executable, '-m', 'mono_depth_ros.nodes.reload_probe', '--rate', str(RATE)]
         probe += ['--store', str(store.root), '--reloads', str(reloads)]
         probe += ['--json', str(result), '--backend', setup.backend]
         with running(node, setup) as process, running(probe, setup) as until:

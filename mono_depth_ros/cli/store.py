@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 from mono_depth_ros.cli.console import console
@@ -28,11 +27,6 @@ Name = Annotated[str, typer.Argument(help='Number or name of a version.', show_d
 RELOAD = 'ros2 service call NODE/reload_engine std_srvs/srv/Trigger'
 
 
-def open_store(folder: str) -> VersionStore:
-    """Return the store in a folder, or the default one."""
-    return VersionStore(Path(folder) if folder else None)
-
-
 def _say_in_use(version: Version | None) -> None:
     used = version.name if version else 'the shipped network'
     console.print(f'[green]in use:[/] {used}', highlight=False)
@@ -46,7 +40,7 @@ def _say_in_use(version: Version | None) -> None:
 @app.command('list')
 def list_versions(store: Store = '') -> None:
     """List the versions, and say which is in use."""
-    opened = open_store(store)
+    opened = VersionStore(store)
     reading, problems = opened.read_current(), opened.verify()
     table = Table(title=str(opened.root), title_justify='left')
     for column in ('Version', 'Network', 'Added', 'State'):
@@ -71,7 +65,7 @@ def list_versions(store: Store = '') -> None:
 @app.command()
 def show(version: Name, store: Store = '') -> None:
     """Print everything that is known about a version."""
-    chosen = open_store(store).find(version)
+    chosen = VersionStore(store).find(version)
     values = json.loads((chosen.path / 'manifest.json').read_text())
     console.print(f'[bold]{chosen.name}[/] in {escape(str(chosen.path))}', soft_wrap=True)
     if chosen.bad:
@@ -88,7 +82,7 @@ def promote(
     store: Store = '',
 ) -> None:
     """Put a version in use, whichever waits to be tried."""
-    _say_in_use(open_store(store).promote(version, force=force))
+    _say_in_use(VersionStore(store).promote(version, force=force))
 
 
 @app.command()
@@ -100,27 +94,28 @@ def rollback(
 ) -> None:
     """Go back to the version in use before, and mark the present one bad."""
     said = f'{BY_HAND}: {reason}' if reason else BY_HAND
-    _say_in_use(open_store(store).rollback(said))
+    _say_in_use(VersionStore(store).rollback(said))
 
 
 @app.command()
 def reset(store: Store = '') -> None:
     """Go back to the shipped network; no version is marked bad."""
-    open_store(store).reset()
+    VersionStore(store).reset()
     _say_in_use(None)
 
 
 @app.command()
 def verify(store: Store = '') -> None:
     """Check every file against its hash; the status is 1 if one is damaged."""
-    opened = open_store(store)
+    opened = VersionStore(store)
     problems = opened.verify()
     for name, problem in problems.items():
         console.print(f'[red]{name}[/] {escape(problem)}', highlight=False)
     if problems:
         raise typer.Exit(1)
     count = len(opened.versions())
-    console.print(f'[green]ok[/] {count} version{"" if count == 1 else "s"} in {opened.root}')
+    versions = f'{count} version{"" if count == 1 else "s"}'
+    console.print(f'[green]ok[/] {versions} in {escape(str(opened.root))}')
 
 
 @app.command()
@@ -129,5 +124,5 @@ def prune(
     store: Store = '',
 ) -> None:
     """Remove old versions, but not the one in use, the one before, and one still to be tried."""
-    removed = open_store(store).prune(keep)
+    removed = VersionStore(store).prune(keep)
     console.print(f'removed: {", ".join(removed) or "none"}', highlight=False)

@@ -77,12 +77,12 @@ def typed_network(model: CheckedModel, precision: str, folder: PlanFolder) -> by
 
 def build_plan(
     model: CheckedModel,
-    precision: str = 'auto',
-    options: BuildOptions | None = None,
+    precision: str,
+    options: BuildOptions | None,
     *,
-    force: bool = False,
-    report: Report = lambda phase, fraction: None,
-    cancelled: threading.Event | None = None,
+    force: bool,
+    report: Report,
+    cancelled: threading.Event,
 ) -> tuple[PlanKey, Path, bool]:
     """
     Build the plan of a network into the store, unless it is there.
@@ -93,14 +93,14 @@ def build_plan(
         Network and input size.
     precision : str
         ``fp16``, ``fp32``, ``int8``, or ``auto``.
-    options : BuildOptions, optional
-        Limits of the builder. A plan that was built with others is built again; by default any
+    options : BuildOptions or None
+        Limits of the builder. A plan that was built with others is built again; with None any
         will do, and one of the same structure that takes weights is given those of the network.
     force : bool
         Build even if there is one.
     report : callable
         Gets (phase, fraction of it that is done), from any thread.
-    cancelled : threading.Event, optional
+    cancelled : threading.Event
         Set it to stop.
 
     Returns
@@ -158,7 +158,7 @@ def _make(
     options: BuildOptions | None,
     folder: PlanFolder,
     report: Report,
-    cancelled: threading.Event | None,
+    cancelled: threading.Event,
 ) -> tuple[bytes, dict[str, Any]]:
     """Make the bytes of a plan, of a known plan if that one takes weights; say how."""
     how = {}
@@ -182,10 +182,9 @@ def _serialize(
     options: BuildOptions,
     folder: PlanFolder,
     report: Report,
-    cancelled: threading.Event | None,
+    cancelled: threading.Event,
 ) -> bytes:
     """Let TensorRT parse and optimise the network; return the bytes of the plan."""
-    cancelled = cancelled or threading.Event()
     # Named first: it must live as long as anything of TensorRT that uses it.
     monitor = Monitor(report, cancelled)
     builder = trt.Builder(LOG)

@@ -10,10 +10,9 @@ from typing import Any
 
 from mono_depth_ros.engine.base import Engine
 from mono_depth_ros.errors import ConfigError, EngineError, ModelError
-from mono_depth_ros.manifest import import_onnx, Manifest, read_manifest
+from mono_depth_ros.manifest import import_onnx, INPUT, Manifest, OUTPUT, read_manifest
 import numpy as np
 
-INPUT, OUTPUT = 'image', 'depth'
 HEIGHT, WIDTH = 'height', 'width'
 
 
@@ -97,14 +96,6 @@ def check_model(
 
 def _check_tensor(path: Path, what: str, name: str, found: Any, dtype: int, rank: int) -> None:
     """Raise ModelError unless the graph has this one input, or this output, of dtype and rank."""
-    import onnx
-
-    def describe(value: Any) -> str:
-        tensor = value.type.tensor_type
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-        dims = ', '.join(d.dim_param or str(d.dim_value or '?') for d in tensor.shape.dim)
-        return f'{value.name} {kind} ({dims})'
-
     named = {value.name: value.type.tensor_type for value in found}
     good = name in named and (what == 'output' or len(named) == 1)
     if good and named[name].elem_type == dtype and len(named[name].shape.dim) == rank:
@@ -115,6 +106,16 @@ def _check_tensor(path: Path, what: str, name: str, found: Any, dtype: int, rank
         f'{"; ".join(describe(value) for value in found) or "none"}: import it again with '
         '`mono_depth import`'
     )
+
+
+def describe(value: Any) -> str:
+    """Return name, type and shape of a tensor of a graph."""
+    import onnx
+
+    tensor = value.type.tensor_type
+    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    sides = ', '.join(dim.dim_param or str(dim.dim_value or '?') for dim in tensor.shape.dim)
+    return f'{value.name} {kind} ({sides})'
 
 
 def _sides(model: Any) -> tuple[int | None, int | None, int | None, int | None]:

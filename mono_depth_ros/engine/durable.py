@@ -53,15 +53,27 @@ def replace(temporary: Path, path: Path) -> None:
     sync(path.parent)
 
 
-def write_text(folder: Path, path: Path, text: str) -> None:
-    """Write a small file whole or not at all; the temporary one lies in ``folder``."""
-    temporary = folder / f'{TEMPORARY}{os.getpid()}-{path.name}'
+@contextlib.contextmanager
+def whole(path: Path, folder: Path | None = None) -> Iterator[Path]:
+    """
+    Write a file whole or not at all: the block fills the temporary one, which becomes ``path``.
+
+    It lies in ``folder``, by default beside ``path``. If the block or the disk fails, it goes away
+    and what was there before stays.
+    """
+    temporary = (folder or path.parent) / f'{TEMPORARY}{os.getpid()}-{path.name}'
     try:
-        temporary.write_text(text)
+        yield temporary
         sync(temporary)
         replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
+
+
+def write_text(folder: Path, path: Path, text: str) -> None:
+    """Write a small file whole or not at all; the temporary one lies in ``folder``."""
+    with whole(path, folder) as temporary:
+        temporary.write_text(text)
 
 
 def sha256(path: Path) -> str:

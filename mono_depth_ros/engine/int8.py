@@ -18,13 +18,12 @@ from mono_depth_ros.engine.quantisation import (
     compare,
     Comparison,
     FEWEST,
-    LabelledFrame,
     MOST,
     quantise,
 )
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import ConfigError, EngineError
-from mono_depth_ros.frames import open_frames
+from mono_depth_ros.frames import Frame, open_frames
 from mono_depth_ros.manifest import read_manifest
 from mono_depth_ros.model.registry import PACK, shipped_models
 from mono_depth_ros.preprocessing import resize_rgb
@@ -116,13 +115,13 @@ def _keep(
         folder.write(path, data, {'images': images, 'scores': asdict(comparison)})
 
 
-def images_of_place(images: str) -> tuple[list[Image], list[LabelledFrame]]:
+def images_of_place(images: str) -> tuple[list[Image], list[Frame]]:
     """Return the images to calibrate with, and the labelled ones that are held out."""
     plain, labelled = [], []
     for index, frame in enumerate(open_frames(images)):
         has_labels = frame.depth is not None and frame.camera is not None
         if has_labels and index % HELD_OUT == 0:
-            labelled.append(LabelledFrame(frame.rgb, frame.camera, frame.depth))  # type: ignore[arg-type]
+            labelled.append(frame)
         else:
             plain.append(frame.rgb)
         if len(plain) >= 10 * MOST:
@@ -130,7 +129,7 @@ def images_of_place(images: str) -> tuple[list[Image], list[LabelledFrame]]:
     return plain, labelled
 
 
-def images_of_source(model_path: Path, source: str) -> tuple[list[Image], list[LabelledFrame]]:
+def images_of_source(model_path: Path, source: str) -> tuple[list[Image], list[Frame]]:
     """Return images of the source domain, and labelled ones that are held out."""
     path = Path(source) if source else _pack_of(model_path)
     if path.suffix != '.zip':
@@ -143,7 +142,7 @@ def images_of_source(model_path: Path, source: str) -> tuple[list[Image], list[L
             continue
         centre = (width - 1) / 2, (height - 1) / 2
         camera = PinholeCamera(sample.focal, sample.focal, *centre, width, height)
-        labelled.append(LabelledFrame(sample.rgb, camera, sample.depth))
+        labelled.append(Frame(sample.rgb, 0, str(index), camera, sample.depth))
     return plain, labelled
 
 
@@ -156,6 +155,6 @@ def _pack_of(model_path: Path) -> Path:
     raise ConfigError(f'no {PACK} beside {model_path}: give one, or images, with --source')
 
 
-def labelled_sample(frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
+def labelled_sample(frames: Sequence[Frame]) -> list[Frame]:
     """Return some of the labelled images, evenly spread."""
     return [frames[i] for i in spread(SCORED, len(frames))] if frames else []

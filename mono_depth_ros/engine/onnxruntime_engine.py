@@ -7,16 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from mono_depth_ros.engine.base import check_input
-from mono_depth_ros.engine.checks import (
-    brief,
-    CheckedModel,
-    HEIGHT,
-    INPUT,
-    OUTPUT,
-    plain_precision,
-    WIDTH,
-)
+from mono_depth_ros.engine.checks import brief, CheckedModel, HEIGHT, plain_precision, WIDTH
 from mono_depth_ros.errors import EngineError
+from mono_depth_ros.manifest import INPUT, OUTPUT
 import numpy as np
 from numpy.typing import NDArray
 import onnxruntime

@@ -9,9 +9,10 @@ from typing import Any
 
 from mono_depth_ros.engine.base import check_input
 from mono_depth_ros.engine.beside import give_way
-from mono_depth_ros.engine.checks import brief, CheckedModel, INPUT, OUTPUT, plain_precision
+from mono_depth_ros.engine.checks import brief, CheckedModel, plain_precision
 from mono_depth_ros.engine.openvino_compile import compile_elsewhere
 from mono_depth_ros.errors import EngineError
+from mono_depth_ros.manifest import INPUT, OUTPUT
 import numpy as np
 from numpy.typing import NDArray
 import openvino

@@ -225,16 +225,11 @@ class PlanFolder:
             )
 
     def _write_private(self, path: Path, data: bytes) -> None:
-        temporary = self.path / f'{durable.TEMPORARY}{os.getpid()}-{path.name}'
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        try:
-            with open(os.open(temporary, flags, 0o600), 'wb') as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            durable.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        def private(name: str, flags: int) -> int:
+            return os.open(name, flags | os.O_EXCL, 0o600)
+
+        with durable.whole(path) as temporary, open(temporary, 'wb', opener=private) as file:
+            file.write(data)
 
 
 def _used(path: Path) -> float:

@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mono_depth_ros.errors import ModelError
+from mono_depth_ros.manifest import INPUT
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
 
-INPUT = 'image'
 HALF_LIMIT = float(np.finfo(np.float16).max)
 # What takes the time. Only what lies between two of these is worth running in half precision.
 HEAVY = frozenset({'Conv', 'ConvTranspose', 'MatMul', 'Gemm'})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import io
 import logging
 from pathlib import Path
@@ -21,11 +21,11 @@ import tempfile
 from typing import Any
 
 import cv2
-from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.engine.base import Engine
-from mono_depth_ros.engine.precision import fix_input_size, HEAVY, INPUT
+from mono_depth_ros.engine.precision import fix_input_size, HEAVY
 from mono_depth_ros.errors import BackendUnavailableError, ConfigError, EngineError
-from mono_depth_ros.manifest import Manifest, METADATA_KEY
+from mono_depth_ros.frames import Frame
+from mono_depth_ros.manifest import INPUT, Manifest, METADATA_KEY
 from mono_depth_ros.metrics import mean_scores, Protocol, score_image
 from mono_depth_ros.pipeline import DepthEstimator
 import numpy as np
@@ -40,25 +40,6 @@ ALLOWED = 0.03
 # Frames that are held while their activations are counted; all at once would be gigabytes.
 CHUNK = 16
 PERCENTILE = 99.99
-
-
-@dataclass(frozen=True)
-class LabelledFrame:
-    """
-    One image to score with.
-
-    Attributes
-    ----------
-    rgb : np.ndarray, shape (H, W, 3), uint8
-    camera : PinholeCamera
-    depth : np.ndarray, shape (H, W)
-        True depth [m], NaN where unknown.
-
-    """
-
-    rgb: NDArray[np.uint8]
-    camera: PinholeCamera
-    depth: NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -98,7 +79,7 @@ class Comparison:
 def kept_in_float(model: onnx.ModelProto) -> list[str]:
     """Return the names of the heavy nodes that stay in float: first, last, not of the image."""
     # A shape is not of the image: it is a number that is known before there is one.
-    reached, heads, inner = {INPUT}, dict[str, str](), set[str]()
+    reached, heads, inner = {INPUT}, list[str](), set[str]()
     kept = []
     first = True
     for node in model.graph.node:
@@ -114,7 +95,7 @@ def kept_in_float(model: onnx.ModelProto) -> list[str]:
     for node in reversed(model.graph.node):
         ends = not (inner & set(node.output))
         if node.op_type in HEAVY and ends and node.name not in kept:
-            heads[node.name] = node.op_type
+            heads.append(node.name)
         if node.op_type in HEAVY or not ends:
             inner |= set(node.input)
     return [*kept, *heads]
@@ -190,9 +171,8 @@ def quantise(
         )
     made = onnx.load(output)
     manifest = next(entry.value for entry in model.metadata_props if entry.key == METADATA_KEY)
-    fixed = Manifest.from_json(manifest)
-    values = {**fixed.__dict__, 'input_size': size, 'dynamic': False}
-    helper.set_model_props(made, {METADATA_KEY: Manifest(**values).to_json()})
+    fixed = replace(Manifest.from_json(manifest), input_size=size, dynamic=False)
+    helper.set_model_props(made, {METADATA_KEY: fixed.to_json()})
     onnx.save(made, output)
 
 
@@ -236,9 +216,9 @@ def _activation_ranges(
     return ranges
 
 
-def compare(before: Engine, after: Engine, frames: Sequence[LabelledFrame]) -> Comparison:
+def compare(before: Engine, after: Engine, frames: Sequence[Frame]) -> Comparison:
     """
-    Score two engines of one network on labelled images they were not calibrated with.
+    Score two engines of one network on held-out images, all with depth and camera.
 
     Raises
     ------
@@ -248,12 +228,12 @@ def compare(before: Engine, after: Engine, frames: Sequence[LabelledFrame]) -> C
     """
     scores = [dict[str, float](), dict[str, float]()]
     for found, engine in zip(scores, (before, after), strict=True):
-        predicted = [DepthEstimator(engine).infer(f.rgb, f.camera) for f in frames]
+        predicted = [_estimate(engine, frame) for frame in frames]
         for align in ('none', 'median'):
             protocol = Protocol(align=align, max_depth=engine.manifest.max_depth)
             rows = [
-                score_image(depth, _at_size(f.depth, depth.shape), protocol)
-                for depth, f in zip(predicted, frames, strict=True)
+                score_image(depth, _labels(frame, depth.shape), protocol)
+                for depth, frame in zip(predicted, frames, strict=True)
             ]
             valid = [row for row in rows if row]
             if not valid:
@@ -262,9 +242,15 @@ def compare(before: Engine, after: Engine, frames: Sequence[LabelledFrame]) -> C
     return Comparison(scores[0], scores[1], len(frames))
 
 
-def _at_size(depth: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _estimate(engine: Engine, frame: Frame) -> NDArray[np.float32]:
+    assert frame.camera is not None
+    return DepthEstimator(engine).infer(frame.rgb, frame.camera)
+
+
+def _labels(frame: Frame, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return labels at the size of the network; no value is made up between two of them."""
-    labels = np.where(np.isfinite(depth), depth, np.nan).astype(np.float32)
+    assert frame.depth is not None
+    labels = np.where(np.isfinite(frame.depth), frame.depth, np.nan).astype(np.float32)
     resized = cv2.resize(labels, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
     return resized.astype(np.float32)
 

@@ -146,7 +146,7 @@ def _load(
     model: CheckedModel,
     precision: str,
     threads: int,
-    on_missing_plan: OnMissingPlan | None = None,
+    on_missing_plan: OnMissingPlan | None,
 ) -> Engine:
     """Load, check and warm up one engine, or close it and raise."""
     engine_class = backend.load_class()
@@ -178,8 +178,8 @@ def _load_first(
     model: CheckedModel,
     precision: str,
     threads: int,
-    on_missing_plan: OnMissingPlan | None = None,
-    backends: tuple[Backend, ...] = BACKENDS,
+    on_missing_plan: OnMissingPlan | None,
+    backends: tuple[Backend, ...],
 ) -> Engine:
     failures: list[EngineError | ModelError] = []
     for backend in backends:

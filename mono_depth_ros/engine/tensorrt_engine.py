@@ -18,12 +18,13 @@ from typing import Any
 
 from mono_depth_ros.engine import durable
 from mono_depth_ros.engine.base import check_input
-from mono_depth_ros.engine.checks import brief, CheckedModel, INPUT, OUTPUT
+from mono_depth_ros.engine.checks import brief, CheckedModel
 from mono_depth_ros.engine.cuda import CudaError, first_gpu, Gpu, new_stream, Transfer
 from mono_depth_ros.engine.plans import PlanFolder, PlanKey
 from mono_depth_ros.engine.store_reader import StoreReader
 from mono_depth_ros.engine.tensorrt_log import LOG, NO_MEMORY
 from mono_depth_ros.errors import EngineError, PlanMissingError
+from mono_depth_ros.manifest import INPUT, OUTPUT
 import numpy as np
 from numpy.typing import NDArray
 import tensorrt as trt

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from mono_depth_ros.engine import durable
 from mono_depth_ros.errors import ModelError
 from mono_depth_ros.manifest import Manifest
 from mono_depth_ros.model.fastdepth import FastDepth
@@ -36,22 +36,12 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
 
     """
     path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with open(temporary, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with durable.whole(path) as temporary:
+            write(temporary)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch.save raises RuntimeError
         raise ModelError(f'cannot write {path}: {error}; what was there before is kept') from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def state_of(network: nn.Module) -> dict[str, Tensor]:

@@ -26,26 +26,24 @@ class DepthDiscriminator(nn.Sequential):
     """
     D_d: PatchGAN on RGB and depth, (B, 4, H, W) to (B, 1, H / 16, W / 16).
 
-    Four 4x4 convolutions of stride 2, from the second one with channel dropout and instance
-    norm, then a 4x4 convolution to one channel.
+    Four 4x4 convolutions of stride 2, from the second one with channel dropout (0.25) and
+    instance norm, then a 4x4 convolution to one channel.
 
     Parameters
     ----------
     channels : sequence of int
         Of the four layers: `PAPER_DEPTH` (2.77 M parameters) or `LEAN_DEPTH` (0.175 M).
-    dropout : float
-        Share of channels left out in training.
 
     """
 
-    def __init__(self, channels: Sequence[int] = PAPER_DEPTH, dropout: float = 0.25) -> None:
+    def __init__(self, channels: Sequence[int] = PAPER_DEPTH) -> None:
         layers: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(
             zip((4, *channels[:-1]), channels, strict=True)
         ):
             layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(SLOPE)]
             if number:
-                layers += [nn.Dropout2d(dropout), nn.InstanceNorm2d(outputs)]
+                layers += [nn.Dropout2d(0.25), nn.InstanceNorm2d(outputs)]
         super().__init__(
             *layers, nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(channels[-1], 1, 4, 1, 1, bias=False)
         )
@@ -64,7 +62,7 @@ class LatentDiscriminator(nn.Sequential):
     """
     D_z: on the latent, (B, C, h, w) to (B, 1, h, w).
 
-    Three convolutions, the last two with channel dropout and instance norm, then a 1x1
+    Three convolutions, the last two with channel dropout (0.6) and instance norm, then a 1x1
     convolution. The paper ends in a linear layer over the whole map, which ties it to one image
     size; here each cell gets an answer.
 
@@ -77,17 +75,11 @@ class LatentDiscriminator(nn.Sequential):
         (0.24 M).
     first_kernel : int
         Kernel of the first layer: 3 in the paper, 1 in the lean one.
-    dropout : float
-        Share of channels left out in training.
 
     """
 
     def __init__(
-        self,
-        inputs: int,
-        channels: Sequence[int] = PAPER_LATENT,
-        first_kernel: int = 3,
-        dropout: float = 0.6,
+        self, inputs: int, channels: Sequence[int] = PAPER_LATENT, first_kernel: int = 3
     ) -> None:
         layers: list[nn.Module] = []
         for number, (before, after) in enumerate(
@@ -96,7 +88,7 @@ class LatentDiscriminator(nn.Sequential):
             kernel = 3 if number else first_kernel
             layers += [nn.Conv2d(before, after, kernel, 1, kernel // 2), nn.LeakyReLU(SLOPE)]
             if number:
-                layers += [nn.Dropout2d(dropout), nn.InstanceNorm2d(after)]
+                layers += [nn.Dropout2d(0.6), nn.InstanceNorm2d(after)]
         super().__init__(*layers, nn.Conv2d(channels[-1], 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:

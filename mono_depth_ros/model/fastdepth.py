@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 from typing import Any
@@ -49,7 +50,7 @@ Features = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
+class EncoderSpec:
     """
     What differs between the encoders.
 
@@ -57,6 +58,8 @@ class Plan:
     ----------
     blocks : tuple of (int, int)
         Output channels and stride of each block behind the stem.
+    inverted : bool
+        The blocks are inverted residuals with ReLU6, as in MobileNet-v2.
     stem : int
         Output channels of the first convolution, which is at stride 2.
     skips : tuple of int
@@ -75,6 +78,7 @@ class Plan:
     """
 
     blocks: tuple[tuple[int, int], ...]
+    inverted: bool
     stem: int
     skips: tuple[int, int, int, int]
     decoder: tuple[int, int, int, int, int]
@@ -83,17 +87,40 @@ class Plan:
     position_stride: int
 
 
-PLANS = {
-    'mobilenet_v1': Plan(MOBILENET_V1, 32, (11, 5, 3, 1), (0, 0, 0, 0, 32), 0, 2, 4),
-    'mobilenet_v2': Plan(MOBILENET_V2, 32, (13, 6, 3, 1), (160, 96, 64, 32, 32), 3, 7, 16),
+ENCODERS = {
+    'mobilenet_v1': EncoderSpec(
+        MOBILENET_V1,
+        inverted=False,
+        stem=32,
+        skips=(11, 5, 3, 1),
+        decoder=(0, 0, 0, 0, 32),
+        refined=0,
+        position=2,
+        position_stride=4,
+    ),
+    'mobilenet_v2': EncoderSpec(
+        MOBILENET_V2,
+        inverted=True,
+        stem=32,
+        skips=(13, 6, 3, 1),
+        decoder=(160, 96, 64, 32, 32),
+        refined=3,
+        position=7,
+        position_stride=16,
+    ),
 }
 
 
 class Position(nn.Sequential):
     """Embedding of the ray slopes (B, 2, h, w) that is added to the features of one block."""
 
-    def __init__(self, outputs: int, hidden: int = 32) -> None:
-        super().__init__(nn.Conv2d(2, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, outputs, 1))
+    def __init__(self, outputs: int) -> None:
+        super().__init__(nn.Conv2d(2, 32, 1), nn.ReLU(), nn.Conv2d(32, outputs, 1))
+
+
+def scaled(count: float, factor: float) -> int:
+    """Return a channel count times a factor, rounded to eights."""
+    return max(8, round(count * factor / 8) * 8)
 
 
 def ray_slopes(height: int, width: int, focal: float, like: Tensor, step: int = 1) -> Tensor:
@@ -188,8 +215,8 @@ class FastDepth(nn.Module):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        if encoder not in PLANS:
-            raise ModelError(f'encoder must be one of {sorted(PLANS)}, got {encoder!r}')
+        if encoder not in ENCODERS:
+            raise ModelError(f'encoder must be one of {sorted(ENCODERS)}, got {encoder!r}')
         self.architecture: dict[str, Any] = {
             'width': width,
             'encoder': encoder,
@@ -203,53 +230,59 @@ class FastDepth(nn.Module):
             'residual': residual,
         }
         self.min_depth, self.max_depth, self.focal = min_depth, max_depth, focal
+        self.spec = ENCODERS[encoder]
+        high = 1.0 if self.spec.inverted else high_resolution
+        counts = [scaled(count, width) for count, _ in self.spec.blocks]
+        counts[0] = scaled(self.spec.blocks[0][0] * high, width)
+        self._build_encoder(scaled(self.spec.stem * high, width), counts)
+        self._build_decoder(counts, width, scaled(self.spec.decoder[-1] * high, width))
+        self.latent_channels = counts[-1]
+        self._initialise()
 
-        def channels(count: float) -> int:
-            return max(8, round(count * width / 8) * 8)
-
-        self.plan = plan = PLANS[encoder]
-        inverted = encoder == 'mobilenet_v2'
-        high = 1.0 if inverted else high_resolution
-        stem = channels(plan.stem * high)
-        counts = [channels(count) for count, _ in plan.blocks]
-        counts[0] = channels(plan.blocks[0][0] * high)
-        skips = [counts[skip - 1] for skip in plan.skips]
-        decoder = [
-            channels(count) if count else skip
-            for count, skip in zip(plan.decoder[:4], skips, strict=True)
-        ]
-        decoder.append(channels(plan.decoder[4] * high))
-        activation = nn.ReLU6 if inverted else nn.ReLU
+    def _build_encoder(self, stem: int, counts: Sequence[int]) -> None:
+        """Make the parts of `encode`, for the output channels of the stem and of the blocks."""
+        spec, kernel = self.spec, self.architecture['stem_kernel']
         self.stem = nn.Sequential(
-            nn.Conv2d(3, stem, stem_kernel, 2, stem_kernel // 2, bias=False),
+            nn.Conv2d(3, stem, kernel, 2, kernel // 2, bias=False),
             nn.BatchNorm2d(stem),
-            activation(inplace=True),
+            nn.ReLU6(inplace=True) if spec.inverted else nn.ReLU(inplace=True),
         )
-        self.position = Position(counts[plan.position - 1]) if coordinates else None
-        shapes = zip([stem, *counts[:-1]], counts, plan.blocks, strict=True)
+        coordinates = self.architecture['coordinates']
+        self.position = Position(counts[spec.position - 1]) if coordinates else None
+        shapes = zip([stem, *counts[:-1]], counts, spec.blocks, strict=True)
+        residual = self.architecture['residual']
         self.encoder = nn.ModuleList(
             InvertedResidual(inputs, outputs, 3, stride, expansion=6 if number else 1)
-            if inverted
+            if spec.inverted
             else Separable(inputs, outputs, 3, stride, residual=residual)
             for number, (inputs, outputs, (_, stride)) in enumerate(shapes)
         )
+
+    def _build_decoder(self, counts: Sequence[int], width: float, last: int) -> None:
+        """Make the parts of `decode`, which ends in ``last`` channels before the head."""
+        spec, kernel = self.spec, self.architecture['decoder_kernel']
+        skips = [counts[skip - 1] for skip in spec.skips]
+        stages = [
+            scaled(count, width) if count else skip
+            for count, skip in zip(spec.decoder[:-1], skips, strict=True)
+        ]
         self.lateral = nn.ModuleList(
             nn.Conv2d(skip, stage, 1) if count else nn.Identity()
-            for skip, stage, count in zip(skips, decoder[:4], plan.decoder[:4], strict=True)
+            for skip, stage, count in zip(skips, stages, spec.decoder[:-1], strict=True)
         )
+        before = [counts[-1], *stages]
         self.refine = nn.ModuleList(
-            InvertedResidual(inputs, inputs, decoder_kernel, expansion=REFINE_EXPANSION)
-            if stage < plan.refined
+            InvertedResidual(inputs, inputs, kernel, expansion=REFINE_EXPANSION)
+            if stage < spec.refined
             else nn.Identity()
-            for stage, inputs in enumerate([counts[-1], *decoder[:-1]])
+            for stage, inputs in enumerate(before)
         )
+        linear = self.architecture['residual'] or spec.inverted
         self.decoder = nn.ModuleList(
-            Separable(inputs, outputs, decoder_kernel, linear=residual or inverted)
-            for inputs, outputs in zip([counts[-1], *decoder[:-1]], decoder, strict=True)
+            Separable(inputs, outputs, kernel, linear=linear)
+            for inputs, outputs in zip(before, [*stages, last], strict=True)
         )
-        self.head = nn.Conv2d(decoder[-1], 4, 1)
-        self.latent_channels = counts[-1]
-        self._initialise()
+        self.head = nn.Conv2d(last, 4, 1)
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -304,20 +337,20 @@ class FastDepth(nn.Module):
                 f'expected an input of shape (B, 3, H, W) with H and W multiples of {STRIDE}, '
                 f'got {tuple(rgb.shape)}'
             )
-        plan = self.plan
+        spec = self.spec
         x = self.stem(rgb)  # (B, C, H / 2, W / 2)
         skips = {}
         for number, block in enumerate(self.encoder, start=1):
             x = block(x)
-            if number == plan.position and self.position is not None:
+            if number == spec.position and self.position is not None:
                 height, width = rgb.shape[2:]
                 slopes = ray_slopes(
-                    height, width, focal or self.focal, rgb, step=plan.position_stride
+                    height, width, focal or self.focal, rgb, step=spec.position_stride
                 )
                 x = x + in_full_precision(self.position, slopes, x)
-            if number in plan.skips:
+            if number in spec.skips:
                 skips[number] = x
-        return (x, *(skips[number] for number in plan.skips))
+        return (x, *(skips[number] for number in spec.skips))
 
     def decode(self, features: Features) -> Tensor:
         """Return the log depth (B, H, W) of what `encode` gave."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mono_depth_ros.errors import ModelError
-from mono_depth_ros.manifest import Manifest, METADATA_KEY
+from mono_depth_ros.manifest import INPUT, Manifest, METADATA_KEY, OUTPUT
 from mono_depth_ros.model.blocks import Block
 from mono_depth_ros.model.checkpoint import write_atomic
 from mono_depth_ros.model.fastdepth import FastDepth
@@ -29,7 +29,6 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 OPSET = 17
-INPUT, OUTPUT = 'image', 'depth'
 
 
 class GraphWriter:
@@ -140,15 +139,15 @@ def build_graph(network: FastDepth) -> GraphWriter:
     x = graph.add('Cast', INPUT, to=TensorProto.FLOAT)
     x = graph.add('Transpose', x, perm=[0, 3, 1, 2])
     x = graph.convolution(x, 'stem', *network.stem, scale=1 / 255)
-    plan, skips = network.plan, {}
+    spec, skips = network.spec, {}
     for number, block in enumerate(network.encoder, start=1):
         x = graph.block(x, f'conv{number}', block)
-        if number == plan.position and network.position is not None:
-            slopes = _slopes(graph, x, network.focal, plan.position_stride)
+        if number == spec.position and network.position is not None:
+            slopes = _slopes(graph, x, network.focal, spec.position_stride)
             hidden, relu, output = network.position
             y = graph.convolution(slopes, 'position.hidden', hidden, activation=relu)
             x = graph.add('Add', x, graph.convolution(y, 'position.output', output))
-        if number in plan.skips:
+        if number in spec.skips:
             skips[number] = x
     scales = graph.constant('scales', np.array([1, 1, 2, 2], np.float32))
     for number, block in enumerate(network.decoder):
@@ -156,7 +155,7 @@ def build_graph(network: FastDepth) -> GraphWriter:
         if isinstance(refine, Block):
             x = graph.block(x, f'refine{number + 1}', refine)
         x = graph.block(x, f'decode{number + 1}', block)
-        if number < len(plan.skips):
+        if number < len(spec.skips):
             x = graph.add(
                 'Resize',
                 x,
@@ -166,7 +165,7 @@ def build_graph(network: FastDepth) -> GraphWriter:
                 coordinate_transformation_mode='asymmetric',
                 nearest_mode='floor',
             )
-            skip, lateral = skips[plan.skips[number]], network.lateral[number]
+            skip, lateral = skips[spec.skips[number]], network.lateral[number]
             if isinstance(lateral, nn.Conv2d):
                 skip = graph.convolution(skip, f'lateral{number + 1}', lateral)
             x = graph.add('Add', x, skip)

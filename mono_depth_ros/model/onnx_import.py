@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 import logging
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from mono_depth_ros.errors import BackendUnavailableError, ConfigError, EngineEr
 from mono_depth_ros.manifest import Manifest, METADATA_KEY
 from mono_depth_ros.model.onnx_wrap import foreign_network, wrap
 from mono_depth_ros.preprocessing import parse_input_size
+from mono_depth_ros.settings_file import read_settings
 import onnx
-import yaml
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
 COLOURS = ('rgb', 'bgr')
@@ -92,6 +91,8 @@ class ImportConfig(Config):
             raise ConfigError(f'max_depth must be above min_depth {self.min_depth} m')
         if self.kind == 'disparity' and (self.scale or self.shift):
             raise ConfigError('a disparity takes fb, not scale and shift')
+        if self.shift and not self.scale:
+            raise ConfigError('shift needs scale: without it the network is relative')
         if self.kind != 'disparity' and self.fb:
             raise ConfigError(f'fb is for kind disparity, {self.kind} takes scale and shift')
 
@@ -117,10 +118,7 @@ def read_import_config(path: Path) -> ImportConfig:
         If it cannot be read, is not YAML, or has an unknown or wrong setting.
 
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f'cannot read {path}: {error}') from error
+    values = read_settings(path)
     if not isinstance(values, dict):
         raise ConfigError(f'{path} must hold settings, one `name: value` a line')
     try:
@@ -203,20 +201,16 @@ def _read(path: Path) -> onnx.ModelProto:
 
 def _write(model: onnx.ModelProto, path: Path) -> None:
     """Write the model if a backend runs it."""
-    temporary = path.with_name(f'{durable.TEMPORARY}{os.getpid()}-{path.name}')
     try:
         onnx.checker.check_model(model)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(model.SerializeToString())
-        durable.sync(temporary)
-        _prove(temporary, path.name)
-        durable.replace(temporary, path)
+        with durable.whole(path) as temporary:
+            temporary.write_bytes(model.SerializeToString())
+            _prove(temporary, path.name)
     except OSError as error:
         raise ModelError(f'cannot write {path}: {error.strerror}') from error
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ModelError(f'the network cannot be wrapped: {error}') from error
-    finally:
-        durable.remove(temporary)
 
 
 def _prove(path: Path, name: str) -> None:

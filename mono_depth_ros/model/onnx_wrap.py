@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from mono_depth_ros.engine.checks import describe
 from mono_depth_ros.errors import ConfigError, ModelError
+from mono_depth_ros.manifest import INPUT, OUTPUT
 from mono_depth_ros.preprocessing import parse_input_size
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from onnx import helper, numpy_helper, TensorProto
 if TYPE_CHECKING:
     from mono_depth_ros.model.onnx_import import ImportConfig
 
-INPUT, OUTPUT, PREFIX = 'image', 'depth', 'mono_depth/'
+PREFIX = 'mono_depth/'
 # A foreign tensor may be called like one of ours.
 RENAMED = {name: f'{PREFIX}network/{name}' for name in (INPUT, OUTPUT)}
 # Resize has the form used here from this opset on.
@@ -237,19 +239,12 @@ def _at_least_opset(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         ) from error
 
 
-def _describe(value: onnx.ValueInfoProto) -> str:
-    tensor = value.type.tensor_type
-    kind = TensorProto.DataType.Name(tensor.elem_type).lower()
-    sides = ', '.join(dim.dim_param or str(dim.dim_value or '?') for dim in tensor.shape.dim)
-    return f'{value.name} {kind} ({sides})'
-
-
 def _the_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs: list[onnx.ValueInfoProto] = [
         value for value in model.graph.input if value.name not in constants
     ]
-    listed = '; '.join(_describe(value) for value in inputs) or 'none'
+    listed = '; '.join(describe(value) for value in inputs) or 'none'
     if len(inputs) != 1:
         raise ModelError(f'{path} must have one input, a colour image; it has: {listed}')
     tensor = inputs[0].type.tensor_type
@@ -263,7 +258,7 @@ def _the_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
 
 def _the_output(model: onnx.ModelProto, path: Path, wanted: str) -> str:
     names = [value.name for value in model.graph.output]
-    listed = '; '.join(_describe(value) for value in model.graph.output) or 'none'
+    listed = '; '.join(describe(value) for value in model.graph.output) or 'none'
     if wanted and wanted not in names:
         raise ModelError(f'{path} has no output {wanted!r}; it has: {listed}')
     if not wanted and len(names) != 1:
@@ -280,14 +275,14 @@ def _input_form(
     if layout == 'auto':
         if dims[1] != 3 and dims[3] != 3:
             raise ModelError(
-                f'{path}: cannot tell where the 3 channels of {_describe(image)} are: set layout'
+                f'{path}: cannot tell where the 3 channels of {describe(image)} are: set layout'
             )
         layout = 'nchw' if dims[1] == 3 else 'nhwc'
     channels, rows, columns = (1, 2, 3) if layout == 'nchw' else (3, 1, 2)
     if dims[channels] not in (3, None) or dims[0] not in (1, None):
         raise ModelError(
             f'{path}: the input must be one image with 3 channels in layout {layout}; it is '
-            f'{_describe(image)}'
+            f'{describe(image)}'
         )
     wanted = parse_input_size(config.input_size)
     given = (dims[rows], dims[columns])

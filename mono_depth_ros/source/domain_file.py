@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from mono_depth_ros.engine import durable
 from mono_depth_ros.errors import DatasetError
 
 # What the labels of a domain know: metres, or inverse depth up to a scale and a shift.
@@ -36,9 +36,7 @@ def read_domain(root: Path, domain: str) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def check_domain(
-    root: Path, domain: str, values: Mapping[str, object], earlier: Mapping[str, object] = {}
-) -> None:
+def check_domain(root: Path, domain: str, values: Mapping[str, object]) -> None:
     """
     Check that the shards of a domain, if there are any, are what others would be now.
 
@@ -50,8 +48,6 @@ def check_domain(
         Which shards.
     values : mapping
         What they are to be; what the file does not say, or no file, is not checked.
-    earlier : mapping
-        What they are where the file does not say, since an earlier version wrote it.
 
     Raises
     ------
@@ -60,9 +56,6 @@ def check_domain(
 
     """
     known = read_domain(root, domain)
-    if not known:
-        return
-    known = {**earlier, **known}
     for name, wanted in json.loads(json.dumps(values)).items():
         if known.get(name, wanted) != wanted:
             raise DatasetError(
@@ -72,9 +65,7 @@ def check_domain(
             )
 
 
-def describe_domain(
-    root: Path, domain: str, values: Mapping[str, object], earlier: Mapping[str, object] = {}
-) -> None:
+def describe_domain(root: Path, domain: str, values: Mapping[str, object]) -> None:
     """
     Write what the shards of a domain will be; those that are there are checked, and left alone.
 
@@ -84,18 +75,14 @@ def describe_domain(
         As `check_domain`, or if the file cannot be written.
 
     """
-    check_domain(root, domain, values, earlier)
+    check_domain(root, domain, values)
     if _has_shards(root, domain):
         return
     path = root / f'{domain}.json'
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        temporary.write_text(json.dumps(values) + '\n')
-        os.replace(temporary, path)
+        durable.write_text(root, path, json.dumps(values) + '\n')
     except OSError as error:
         raise DatasetError(f'cannot write {path}: {error.strerror}') from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def is_relative(root: Path, domain: str) -> bool:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 import json
-import os
 from pathlib import Path
 import zipfile
 
 import cv2
+from mono_depth_ros.engine import durable
 from mono_depth_ros.errors import DatasetError
 from mono_depth_ros.source.pool import Sample
 import numpy as np
@@ -61,11 +61,10 @@ def write_source_pack(path: Path, samples: Iterable[Sample]) -> int:
 
     """
     path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     focals: list[float] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, 'w', zipfile.ZIP_STORED) as archive:
+        with durable.whole(path) as file, zipfile.ZipFile(file, 'w') as archive:
             for number, sample in enumerate(samples):
                 for name, data in _encoded(sample).items():
                     # A fixed date: the same samples give the same bytes.
@@ -73,11 +72,8 @@ def write_source_pack(path: Path, samples: Iterable[Sample]) -> int:
                 focals.append(sample.focal)
             index = {'version': VERSION, 'focal': focals}
             archive.writestr(zipfile.ZipInfo(INDEX), json.dumps(index))
-        os.replace(temporary, path)
     except OSError as error:
         raise DatasetError(f'cannot write {path}: {error.strerror}') from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return len(focals)
 
 

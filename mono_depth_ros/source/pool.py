@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 ARRAYS = ('rgb', 'depth', 'semantics', 'focal')
 SHARD_SAMPLES = 128
+RENDERED_AT_ONCE = 8
 SHARD = re.compile(r'([a-z]+)-(\d{6})')
 
 
@@ -326,28 +327,24 @@ def render_shard(
     count: int,
     seed: int,
     *,
-    batch: int = 8,
     device: str = 'cpu',
 ) -> dict[str, NDArray[np.generic]]:
     """Render ``count`` samples of (height, width) pixels as the arrays of one shard."""
     from mono_depth_ros.source.procedural import render_batch
 
     parts: dict[str, list[NDArray[np.generic]]] = {name: [] for name in ARRAYS}
-    for start in range(0, count, batch):
-        rendered = render_batch(
-            seed + start, min(batch, count - start), size, domain=domain, device=device
-        )
+    for start in range(0, count, RENDERED_AT_ONCE):
+        number = min(RENDERED_AT_ONCE, count - start)
+        rendered = render_batch(seed + start, number, size, domain=domain, device=device)
         for name, arrays in parts.items():
             arrays.append(getattr(rendered, name).cpu().numpy())
     shard = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     return {**shard, 'depth': shard['depth'].astype(np.float16)}
 
 
-def missing_shards(
-    root: Path, domain: str, *, samples: int, shard_samples: int = SHARD_SAMPLES
-) -> list[int]:
+def missing_shards(root: Path, domain: str, *, samples: int) -> list[int]:
     """Return the shards that a pool of so many training samples and the held-out ones lacks."""
-    numbers = range(-(-samples // shard_samples) + 1)
+    numbers = range(-(-samples // SHARD_SAMPLES) + 1)
     return [number for number in numbers if not shard_path(root, domain, number).exists()]
 
 
@@ -357,7 +354,7 @@ def check_rendered(
     """
     Check that the shards of a domain, if there are any, are those that `fill_pool` would render.
 
-    Those of a pool without DOMAIN.json, of an earlier version, are taken as they are.
+    Those of a pool without DOMAIN.json are taken as they are.
 
     Raises
     ------

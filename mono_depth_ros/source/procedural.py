@@ -171,8 +171,6 @@ def render_sequence(
     *,
     domain: str = 'indoor',
     rate: float = 10.0,
-    device: str | torch.device = 'cpu',
-    config: WorldConfig | None = None,
 ) -> Iterator[SequenceFrame]:
     """
     Render what one camera sees on a smooth way through one scene.
@@ -189,10 +187,6 @@ def render_sequence(
         'indoor', 'street' or 'mixed'.
     rate : float
         Frames a second; a robot walks at 0.3 to 0.8 m/s, a car drives at 4 to 10 m/s.
-    device : str or torch.device
-        Where the pixels are computed.
-    config : WorldConfig, optional
-        What varies; everything by default.
 
     Yields
     ------
@@ -208,7 +202,7 @@ def render_sequence(
     _check(size, domain)
     if not rate > 0:
         raise ConfigError(f'rate must be positive, got {rate}')
-    config, device = config or WorldConfig(), torch.device(device)
+    config = WorldConfig()
     draw = Draw(seed, 0, DOMAINS.index(domain), 1)
     scene, outdoor = _build(draw, domain, config)
     start = choose_viewpoint(draw, scene, size, config, outdoor=outdoor)
@@ -224,11 +218,11 @@ def render_sequence(
     )
     for k, view in enumerate(walk(draw, scene, start, frames, rate, outdoor=outdoor)):
         sample = _Sample(scene, view, sensor, noise + k)
-        rgb, depth, semantics = _pixels([sample], device, config)
+        rgb, depth, semantics = _pixels([sample], torch.device('cpu'), config)
         yield SequenceFrame(
-            rgb[0].cpu().numpy(),
-            depth[0].cpu().numpy(),
-            semantics[0].cpu().numpy(),
+            rgb[0].numpy(),
+            depth[0].numpy(),
+            semantics[0].numpy(),
             view.world_from_camera,
             camera,
         )

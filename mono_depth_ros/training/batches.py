@@ -189,12 +189,13 @@ def validation_samples(
     """
     sizes = config.phase_at(min(step, config.steps - 1)).sizes
     samples = {}
-    for domain in config.domains:
+    metric = SamplePool(root, config.domains, held_out=True).metric
+    for domain in metric:
         part = SamplePool(root, (domain,), held_out=True)
-        if len(part) and part.metric:
+        if len(part):
             size = nearest_shape(sizes, *part[0].depth.shape)
             chosen = part.matching(size)
-            picked = spread(max(1, count // len(config.domains)), len(chosen))
+            picked = spread(max(1, count // len(metric)), len(chosen))
             samples[domain] = [crop_to(part[int(chosen[i])], size, None) for i in picked]
     return samples
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mono_depth_ros.config import Config, setting
 from mono_depth_ros.errors import ConfigError
-import yaml
+from mono_depth_ros.settings_file import read_settings
 
 ENCODERS = ('mobilenet_v1', 'mobilenet_v2')
 RENDERED = ('indoor', 'street')
@@ -333,17 +333,6 @@ def _from_mapping(kind: type[Any], values: object, what: str) -> Any:
         raise ConfigError(f'{what}: {error}') from error
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1, but 1e-3 is a number as in YAML 1.2."""
-
-
-_Loader.add_implicit_resolver(
-    'tag:yaml.org,2002:float',
-    re.compile(r'[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$'),
-    list('-+.0123456789'),
-)
-
-
 def read_pretrain_config(path: Path) -> PretrainConfig:
     """
     Read the settings of pre-training from a YAML file; what it leaves out keeps its default.
@@ -354,10 +343,5 @@ def read_pretrain_config(path: Path) -> PretrainConfig:
         If the file cannot be read, or a setting is unknown or out of range.
 
     """
-    try:
-        values = yaml.load(Path(path).read_text(), _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f'cannot read {path}: {error}') from error
-    values = {} if values is None else values
-    config: PretrainConfig = _from_mapping(PretrainConfig, values, str(path))
+    config: PretrainConfig = _from_mapping(PretrainConfig, read_settings(path), str(path))
     return config

@@ -100,12 +100,7 @@ def _read_rows(path: Path, done: int) -> list[dict[str, str]]:
         return []
     try:
         with path.open(newline='') as file:
-            reader = csv.DictReader(file)
-            rows = [row for row in reader if None not in row.values()]
-            # In older logs val_delta1 was aligned by the median.
-            if 'val_delta1_median' not in (reader.fieldnames or ()):
-                for row in rows:
-                    row['val_delta1_median'] = row.pop('val_delta1', '')
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
             return [row for row in rows if int(row['step']) <= done]
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise ModelError(f'{path} is not a log of training ({error}): move it away') from error

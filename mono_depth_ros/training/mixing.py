@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from itertools import chain, combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
-FRANK_WOLFE_STEPS = 250
-CONVERGED = 1e-6
+# What rounding may leave of a weight that is 0.
+ZERO = 1e-9
 
 
 def min_norm_weights(products: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -16,8 +18,9 @@ def min_norm_weights(products: NDArray[np.float64]) -> NDArray[np.float64]:
     Weigh losses so that no step makes one of them worse to make another one better.
 
     The weights are those of the convex combination of their gradients that has the least norm
-    (multiple-gradient descent, Désidéri 2012), found by Frank and Wolfe's method as in Sener and
-    Koltun 2018, algorithm 2; MiDaS mixes its datasets so. Of two losses it is exact after a step.
+    (multiple-gradient descent, Désidéri 2012; Sener and Koltun 2018), as MiDaS mixes its datasets.
+    Every set of gradients is tried, since there are few: the least combination of one of them is
+    that of all.
 
     Parameters
     ----------
@@ -31,18 +34,25 @@ def min_norm_weights(products: NDArray[np.float64]) -> NDArray[np.float64]:
 
     """
     count = len(products)
-    weights = np.full(count, 1 / count)
+    best = np.full(count, 1 / count)
     if not np.isfinite(products).all():
-        return weights
-    for _ in range(FRANK_WOLFE_STEPS):
-        slopes = products @ weights
-        best = int(slopes.argmin())
-        norm = float(weights @ slopes)
-        gain = norm - float(slopes[best])
-        distance = norm - 2 * float(slopes[best]) + float(products[best, best])
-        if gain <= CONVERGED * norm or distance <= 0:
-            break
-        step = min(1.0, gain / distance)
-        weights *= 1 - step
-        weights[best] += step
-    return weights
+        return best
+    products = products / max(float(np.abs(products).max()), np.finfo(float).tiny)
+    least = best @ products @ best
+    sets = (combinations(range(count), size) for size in range(1, count + 1))
+    for chosen in map(list, chain.from_iterable(sets)):
+        weights = np.zeros(count)
+        weights[chosen] = _least_of(products[np.ix_(chosen, chosen)])
+        norm = weights @ products @ weights
+        if weights.min() >= -ZERO and norm < least:
+            best, least = weights.clip(min=0), norm
+    return np.asarray(best / best.sum())
+
+
+def _least_of(products: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights of any sign, 1 together, of the combination with the least norm."""
+    count = len(products)
+    bordered = np.ones((count + 1, count + 1))
+    bordered[:count, :count], bordered[count, count] = products, 0.0
+    wanted = np.append(np.zeros(count), 1.0)
+    return np.asarray(np.linalg.lstsq(bordered, wanted, rcond=None)[0][:count])

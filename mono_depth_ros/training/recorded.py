@@ -9,9 +9,9 @@ import logging
 from pathlib import Path
 
 import cv2
-from mono_depth_ros.camera import camera_from_fov, PinholeCamera
+from mono_depth_ros.camera import PinholeCamera
 from mono_depth_ros.errors import DatasetError
-from mono_depth_ros.frames import Frame, FrameSource
+from mono_depth_ros.frames import Frame, FrameSource, with_camera
 from mono_depth_ros.source.domain_file import describe_domain, METRIC, read_domain, RELATIVE
 from mono_depth_ros.source.pool import (
     ARRAYS,
@@ -24,18 +24,16 @@ from mono_depth_ros.source.pool import (
 )
 from mono_depth_ros.source.semantics import Semantic
 from mono_depth_ros.training.augmentation import crop_to, nearest_shape
-from mono_depth_ros.training.splits import END, split_frames, UsedFrames
+from mono_depth_ros.training.splits import split_frames, UsedFrames
 import numpy as np
 from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-# Horizontal field of view of images without metres and intrinsics [degrees].
-ASSUMED_FOV = 60.0
+# Least part of a side that is left if the optical axis is to be in the middle.
+SMALLEST_WINDOW = 0.25
 # Disparity of the farthest pixel where that of the nearest is 1.
 FARTHEST = 1e-4
-# What the shards of an earlier version are, where their description does not say it.
-EARLIER = {'held_out': END, 'labels': METRIC}
 
 
 def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
@@ -50,26 +48,28 @@ def sample_of(frame: Frame, sizes: Sequence[tuple[int, int]]) -> Sample:
     Raises
     ------
     DatasetError
-        If neither is known, or the intrinsics that metres depend on are not.
+        If neither is known, or not around the optical axis, or the intrinsics that metres depend
+        on are not.
 
     """
     depth, relative = frame.depth, False
     if depth is None and frame.disparity is not None:
         depth, relative = inverse_of(frame.disparity), True
-    if depth is None or not np.isfinite(depth).any():
+        frame = with_camera(frame)
+    if depth is None:
         raise DatasetError(f'{frame.name}: it has no depth')
-    camera = frame.camera
-    if camera is None:
-        if not relative:
-            raise DatasetError(f'{frame.name}: its intrinsics are not known')
-        camera = camera_from_fov(depth.shape[1], depth.shape[0], ASSUMED_FOV)
-    window = _around_axis(camera)
+    if frame.camera is None:
+        raise DatasetError(f'{frame.name}: its intrinsics are not known')
+    window = _around_axis(frame.camera)
     rgb, depth = frame.rgb[window], depth[window]
     rows, columns = depth.shape
     size = nearest_shape(sizes, rows, columns)
     depth = _filled(depth, int(min(rows / size[0], columns / size[1])))
     classes = np.full(depth.shape, Semantic.OTHER, np.uint8)
-    return crop_to(Sample(rgb, depth, classes, camera.focal, relative), size, None)
+    sample = crop_to(Sample(rgb, depth, classes, frame.camera.focal, relative), size, None)
+    if not np.isfinite(sample.depth).any():
+        raise DatasetError(f'{frame.name}: it has no depth')
+    return sample
 
 
 def inverse_of(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,8 +100,11 @@ def _around_axis(camera: PinholeCamera) -> tuple[slice, slice]:
     slices = []
     for centre, length in ((camera.cy + 0.5, camera.height), (camera.cx + 0.5, camera.width)):
         half = min(centre, length - centre)
-        if half < 1:
-            raise DatasetError(f'the optical axis does not go through the image: {camera}')
+        if half < SMALLEST_WINDOW * length / 2:
+            raise DatasetError(
+                'the optical axis does not go through the image, or too near to its edge: '
+                f'{camera}'
+            )
         slices.append(slice(round(centre - half), round(centre + half)))
     return slices[0], slices[1]
 
@@ -144,15 +147,19 @@ def check_dataset(root: Path, domain: str, dataset: str) -> None:
         )
 
 
-def share_beyond(root: Path, domain: str, max_depth: float) -> float:
-    """Return which share of the held-out labels of a domain, if metric, lies beyond a depth."""
+def shares_outside(
+    root: Path, domain: str, min_depth: float, max_depth: float
+) -> tuple[float, float]:
+    """Return which shares of the held-out labels of a domain are nearer and farther [m]."""
     pool = SamplePool(root, (domain,), held_out=True)
     if not pool.metric:
-        return 0.0
+        return 0.0, 0.0
     labels = [pool[number].depth for number in range(len(pool))]
     labels = [depth[np.isfinite(depth)] for depth in labels]
     count = sum(depth.size for depth in labels)
-    return sum(int((depth > max_depth).sum()) for depth in labels) / max(1, count)
+    near = sum(int((depth < min_depth).sum()) for depth in labels)
+    far = sum(int((depth > max_depth).sum()) for depth in labels)
+    return near / max(1, count), far / max(1, count)
 
 
 def import_frames(
@@ -237,11 +244,13 @@ def import_frames(
                 'held_out': split.kind,
                 'labels': labels,
             }
-            describe_domain(root, domain, values, earlier=EARLIER)
+            describe_domain(root, domain, values)
         writer.add(sample, held_out=frames.held_out)
     source.skipped = frames.skipped
     if not writer.finish():
-        raise DatasetError(f'{source.name}: fewer than two images have depth and intrinsics')
+        raise DatasetError(
+            f'{source.name}: fewer than two images have depth and intrinsics, or disparity'
+        )
     return writer.written
 
 

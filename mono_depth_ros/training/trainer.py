@@ -30,8 +30,6 @@ from torch import nn, Tensor
 
 # A run whose last updates were all skipped has diverged; going on would only burn time.
 MAX_SKIPPED_IN_A_ROW = 100
-# What the settings say of a group of weights in the optimiser.
-GROUP = ('weight_decay', 'share')
 DATA_TERMS = {'l1_log': l1_log_loss, 'relative': relative_loss, 'silog': silog_loss}
 
 
@@ -91,7 +89,7 @@ def frozen_parts(network: FastDepth, config: PretrainConfig) -> list[nn.Module]:
 
 
 def build_optimiser(network: FastDepth, config: PretrainConfig) -> torch.optim.Optimizer:
-    """AdamW; norms, biases and depthwise kernels do not decay; ``share`` is on the step size."""
+    """AdamW; norms, biases and depthwise kernels do not decay; ``share`` is a factor on ``lr``."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in network.named_parameters():
         if weight.requires_grad:
@@ -204,15 +202,17 @@ class Trainer:
         return {'loss': loss.item(), 'gradient': norm.item(), 'rate': rate}
 
     def _shares(self, losses: Tensor, counts: Sequence[int]) -> Tensor:
-        """Return how much the loss of each domain counts; those without an image do not."""
+        """Return how much the loss of each domain counts; what nobody labelled does not."""
         seen = torch.tensor(counts, dtype=losses.dtype, device=losses.device)
         if self.config.mixing == 'mean':
             return seen / seen.sum()
         head = list(self.network.head.parameters())  # what all domains share, and no other layer
         gradients = [torch.autograd.grad(loss, head, retain_graph=True) for loss in losses]
         rows = torch.stack([torch.cat([part.flatten() for part in row]) for row in gradients])
-        rows, seen = self.workers.mean(rows), self.workers.mean(seen)
-        chosen = (seen > 0).nonzero().flatten()
+        rows = self.workers.mean(rows)
+        chosen = (rows != 0).any(1).nonzero().flatten()  # no gradient would have the least norm
+        if not len(chosen):
+            return seen / seen.sum()
         products = (rows[chosen] @ rows[chosen].T).double().cpu().numpy()
         shares = torch.zeros_like(seen)
         shares[chosen] = torch.from_numpy(min_norm_weights(products)).to(shares)
@@ -283,12 +283,11 @@ class Trainer:
                 f'{path} was made with other settings: {"; ".join(differences)}: go on with '
                 'those, or train into another folder'
             )
-        built = [{name: group[name] for name in GROUP} for group in self.optimiser.param_groups]
         try:
             self.network.load_state_dict(state['network'])
             self.average.load_state_dict(state['average'])
             self.optimiser.load_state_dict(state['optimiser'])
-            if state.get('scaler'):  # empty from a CPU, and missing before there was one
+            if state.get('scaler'):  # empty from a CPU
                 self.scaler.load_state_dict(state['scaler'])
             self.done, self.skipped = int(state['done']), int(state['skipped'])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -296,6 +295,3 @@ class Trainer:
                 f'{path} does not fit the settings ({error}): go on with those it was made with, '
                 'or train into another folder'
             ) from error
-        # A state of before settings were kept in it may have others, and the manifest says these.
-        for group, values in zip(self.optimiser.param_groups, built, strict=True):
-            group.update(values)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import cv2
 from mono_depth_ros.camera import camera_to_json, PinholeCamera
 from mono_depth_ros.folders import read_rgb
-from mono_depth_ros.frames import open_frames
 from mono_depth_ros.manifest import METADATA_KEY, read_manifest
+from mono_depth_ros.source.layouts.datasets import open_dataset
 import numpy as np
 import pytest
 
@@ -183,7 +183,7 @@ def test_labels_of_a_relative_network_are_images_to_train_on(run, images, tmp_pa
     refused = run('estimate', images, '--output', output, '--model', relative)
     status, said, _ = run('estimate', images, '--labels', '--output', output, '--model', relative)
 
-    first, second = open_frames(output)
+    first, second = open_dataset(str(output), labels=True)
     assert (refused[0], status) == (1, 0)
     assert '2 disparity images' in said
     assert sorted(path.name for path in output.iterdir()) == ['camera.json', 'disparity', 'rgb']
@@ -193,13 +193,29 @@ def test_labels_of_a_relative_network_are_images_to_train_on(run, images, tmp_pa
         assert read.disparity[:, 0].max() < 600 and read.disparity[:, -1].min() > 65000
 
 
-def test_labels_have_no_cloud_and_do_not_overwrite_their_images(run, images, red_network):
+def test_labels_have_no_cloud_and_a_folder_of_their_own(run, images, red_network):
     with_cloud = run('estimate', images, '--labels', '--ply', '--output', images / 'labels')
+    before = {path: path.stat().st_mtime_ns for path in images.rglob('*')}
+
     in_place = run('estimate', images, '--labels', '--output', images, '--model', red_network)
 
     assert (with_cloud[0], in_place[0]) == (1, 1)
     assert '--labels have no metres' in with_cloud[2]
-    assert 'would be overwritten' in in_place[2]
+    assert 'is not empty: --labels want a folder of their own' in ' '.join(in_place[2].split())
+    assert {path: path.stat().st_mtime_ns for path in images.rglob('*')} == before
+
+
+def test_labels_of_several_cameras_name_none(run, images, tmp_path, red_network):
+    cv2.imwrite(str(images / 'rgb' / 'c.png'), np.arange(3072, dtype=np.uint8).reshape(32, 32, 3))
+    (images / 'camera.json').rename(tmp_path / 'camera.json')
+
+    run(
+        *('estimate', images / 'rgb', '--labels', '--output', tmp_path / 'labels'),
+        *('--camera', tmp_path / 'camera.json', '--model', red_network),
+    )
+
+    assert {path.name for path in (tmp_path / 'labels').iterdir()} == {'rgb', 'disparity'}
+    assert len(list((tmp_path / 'labels' / 'disparity').iterdir())) == 3
 
 
 def test_labels_are_nothing_to_be_scored_on(run, images, tmp_path, red_network):
@@ -209,3 +225,45 @@ def test_labels_are_nothing_to_be_scored_on(run, images, tmp_path, red_network):
 
     assert status == 1
     assert 'no depth' in said
+
+
+def test_each_shape_of_image_has_an_input_of_its_shape(run, images, tmp_path, red_network):
+    alone, mixed = tmp_path / 'alone', tmp_path / 'mixed'
+    for folder in (alone, mixed):
+        folder.mkdir()
+        upright = np.zeros((128, 96, 3), np.uint8)
+        upright[..., 2] = np.linspace(0, 255, 128).round()[:, None]
+        cv2.imwrite(str(folder / 'b.png'), upright)
+    (mixed / 'a.png').write_bytes((images / 'rgb' / 'a.png').read_bytes())
+
+    for folder in (alone, mixed):
+        run('estimate', folder, '--output', folder / 'depth', '--model', red_network)
+
+    depths = [(folder / 'depth' / 'b.png').read_bytes() for folder in (alone, mixed)]
+    assert depths[0] == depths[1]
+
+
+def test_a_camera_lying_down_is_not_that_of_an_upright_image(run, images, tmp_path, red_network):
+    cv2.imwrite(str(images / 'rgb' / 'c.png'), np.zeros((128, 96, 3), np.uint8))
+    camera = images / 'camera.json'
+
+    status, said, errors = run(
+        *('estimate', images / 'rgb', '--output', tmp_path / 'output', '--model', red_network),
+        *('--camera', camera),
+    )
+
+    assert status == 0
+    assert '1 could not be used' in said
+    assert 'an image of 96x128 px is not of the given camera' in ' '.join(errors.split())
+
+
+@pytest.mark.parametrize('name', ['o[v2]', 'out[/red]'])
+def test_a_folder_with_brackets_is_said_as_it_is(run, images, tmp_path, red_network, name):
+    status, said, _ = run('estimate', images, '--output', tmp_path / name, '--model', red_network)
+
+    assert status == 0
+    assert name in said
+
+
+def test_a_limit_below_0_is_refused(run, images, tmp_path, red_network):
+    assert run('estimate', images, '--output', tmp_path / 'o', '--limit', -1)[0] == 2

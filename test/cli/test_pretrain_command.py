@@ -19,7 +19,8 @@ torch = pytest.importorskip('torch')
 from mono_depth_ros.model.checkpoint import load_network, load_training_state
 from mono_depth_ros.source import pool as module
 from mono_depth_ros.source.pack import read_source_pack
-from mono_depth_ros.source.pool import write_shard
+from mono_depth_ros.source.pool import SamplePool, write_shard
+from mono_depth_ros.visualisation import write_image
 import numpy as np
 
 pytestmark = pytest.mark.usefixtures('one_thread')
@@ -339,6 +340,25 @@ def test_depth_that_the_network_does_not_reach_is_warned_of(
 
     assert status == 0
     assert '100 % of the labels of kitchen lie beyond max_depth, 1.5 m' in ' '.join(errors.split())
+
+
+def test_labels_that_estimate_made_of_plain_images_are_trained_on(
+    run, tmp_path, settings, no_rendering, red_network
+):
+    images, labels = tmp_path / 'images', tmp_path / 'labels'
+    images.mkdir()
+    for number in range(12):
+        ramp = np.linspace(0, 20 * number + 20, 128).astype(np.uint8)
+        write_image(images / f'{number:02d}.png', np.tile(ramp[:, None], (96, 1, 3)))
+    run('estimate', images, '--output', labels, '--labels', '--model', red_network)
+    lab = settings(domains=['lab'])
+    command = ('pretrain', '--output', tmp_path / 'run', '--config', lab, '--render-only')
+
+    status, said, errors = run(*command, '--data', f'lab={labels}')
+
+    assert (status, errors) == (0, '')
+    assert 'lab: 12 images copied, 0 left out' in said
+    assert SamplePool(tmp_path / 'run' / 'pool', ('lab',)).metric == []
 
 
 @pytest.mark.parametrize('option', ['--render-only', '--no-render'])

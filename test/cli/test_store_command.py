@@ -4,6 +4,7 @@
 
 from mono_depth_ros.cli.main import main
 from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.engine.store_reader import number_of
 from mono_depth_ros.manifest import Manifest, METADATA_KEY
 import onnx
 from onnx import helper
@@ -67,7 +68,7 @@ def test_show_prints_what_is_known(run):
 
 def test_promote_and_rollback(run, store):
     assert run('promote', 3)[0] == 0
-    assert store.read_current().version.number == 3
+    assert number_of(store.read_current().version.name) == 3
 
     status, text = run('rollback', '--reason', 'flickers')
 
@@ -91,7 +92,7 @@ def test_a_bad_version_needs_force(run, store):
 
     assert run('promote', 3)[0] == 1
     assert run('promote', 3, '--force')[0] == 0
-    assert store.read_current().version.number == 3
+    assert number_of(store.read_current().version.name) == 3
 
 
 def test_verify_has_status_1_on_damage(run, store):
@@ -108,7 +109,7 @@ def test_verify_has_status_1_on_damage(run, store):
 def test_prune(run, store):
     assert run('prune', '--keep', 0)[0] == 0
 
-    assert [version.number for version in store.versions()] == [1, 2]
+    assert [number_of(version.name) for version in store.versions()] == [1, 2]
 
 
 def test_an_unknown_version_is_one_line_of_error(run):

@@ -9,15 +9,10 @@ from mono_depth_ros.engine import int8
 from mono_depth_ros.engine.durable import sha256
 from mono_depth_ros.engine.plan_build import PlanBuild
 from mono_depth_ros.engine.plans import PlanFolder
-from mono_depth_ros.engine.quantisation import (
-    compare,
-    Comparison,
-    kept_in_float,
-    LabelledFrame,
-    quantise,
-)
+from mono_depth_ros.engine.quantisation import compare, Comparison, kept_in_float, quantise
 from mono_depth_ros.engine.select import load_engine
 from mono_depth_ros.errors import ConfigError, EngineError
+from mono_depth_ros.frames import Frame
 from mono_depth_ros.model.registry import shipped_models
 import numpy as np
 import onnx
@@ -118,7 +113,7 @@ def test_too_few_images_are_refused(network, tmp_path, frames):
 
 def labelled(frames, engine):
     camera = camera_from_fov(SIZE[1], SIZE[0], 60.0)
-    return [LabelledFrame(rgb, camera, 1.2 * engine.infer(rgb).copy()) for rgb in frames[:10]]
+    return [Frame(rgb, 0, '', camera, 1.2 * engine.infer(rgb).copy()) for rgb in frames[:10]]
 
 
 def test_both_networks_are_scored_on_the_same_labels(quantised, network, frames):

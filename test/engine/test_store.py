@@ -6,6 +6,7 @@ import json
 import os
 
 from mono_depth_ros.engine.store import default_store_path, StoreReader, VersionStore
+from mono_depth_ros.engine.store_reader import number_of
 from mono_depth_ros.errors import ModelError, StoreError
 from mono_depth_ros.manifest import Manifest
 import numpy as np
@@ -44,7 +45,7 @@ def test_an_added_version_holds_the_files_and_how_it_was_made(store, write_tiny,
 
     version = store.add(write_tiny(), weights, made={'mode': 'auto', 'score': np.float32(0.25)})
 
-    assert version.number == 1
+    assert number_of(version.name) == 1
     assert version.onnx_path.read_bytes() == write_tiny().read_bytes()
     assert version.weights_path.read_bytes() == b'weights'
     assert version.manifest.name == 'tiny'
@@ -70,7 +71,7 @@ def test_versions_are_listed_by_number_not_by_letter(store, add):
     for _ in range(11):
         add()
 
-    assert [version.number for version in store.versions()] == list(range(1, 12))
+    assert [number_of(version.name) for version in store.versions()] == list(range(1, 12))
 
 
 def test_the_same_network_is_not_added_twice(store, write_tiny):
@@ -102,7 +103,7 @@ def test_promoting_an_older_version_goes_back_to_it(store, add):
     store.promote(first)
     store.promote(second)
 
-    store.promote(first.number)
+    store.promote(number_of(first.name))
 
     assert store.read_current().version == first
 
@@ -207,7 +208,7 @@ def test_a_bad_version_is_not_promoted_unless_it_is_forced(store, add):
     with pytest.raises(StoreError, match=r'1-.* is marked bad \(constant depth\): it is not put'):
         store.promote(1)
     assert store.promote(1, force=True).bad == ''
-    assert store.read_current().version.number == 1
+    assert number_of(store.read_current().version.name) == 1
 
 
 def test_a_damaged_version_is_never_promoted(store, add):
@@ -301,7 +302,7 @@ def test_withdrawing_the_version_in_use_goes_back_to_the_one_before(store, add):
     store.promote(first)
     store.promote(second)
 
-    assert store.withdraw(second, 'the scale jumped').number == 1
+    assert number_of(store.withdraw(second, 'the scale jumped').name) == 1
 
     assert store.current_name() == first.name
     assert store.find(2).bad == 'the scale jumped'
@@ -324,7 +325,7 @@ def test_the_version_before_is_one_of_the_same_network(store, write_tiny, way_ba
             flip(store.find(number).onnx_path)
         before.append(store.read_current().version)
 
-    assert [version and version.number for version in before] == [1, None]
+    assert [version and number_of(version.name) for version in before] == [1, None]
     assert store.find(2).bad == ''
 
 
@@ -349,7 +350,7 @@ def test_withdrawing_wins_against_whoever_promotes_at_the_same_time(store, add, 
 
     with pytest.raises(StoreError, match=r'is marked bad \(it is slow\): it is not put in use'):
         store.promote(candidate)
-    assert store.read_current().version.number == 1
+    assert number_of(store.read_current().version.name) == 1
     assert store.read_current().reason == ''
 
 
@@ -373,7 +374,7 @@ def test_a_reader_takes_what_it_refuses_as_bad_before_the_store_is_told(store, a
 
     assert reader.candidate() is None
     assert reader.damaged_candidate() == ''
-    assert reader.read_current().version.number == 1
+    assert number_of(reader.read_current().version.name) == 1
     assert 'is marked bad (it is slow)' in reader.read_current().reason
 
 
@@ -385,9 +386,9 @@ def test_pruning_keeps_the_last_the_one_in_use_and_the_one_before(store, add):
 
     removed = store.prune(keep=2)
 
-    assert [version.number for version in store.versions()] == [2, 4, 7, 8]
+    assert [number_of(version.name) for version in store.versions()] == [2, 4, 7, 8]
     assert len(removed) == 4
-    assert store.rollback('worse').number == 2
+    assert number_of(store.rollback('worse').name) == 2
 
 
 def test_pruning_keeps_the_version_that_waits(store, add):
@@ -404,7 +405,7 @@ def test_numbers_are_not_used_again_after_pruning(store, add):
         add()
     store.prune(keep=1)
 
-    assert add().number == 5
+    assert number_of(add().name) == 5
 
 
 def test_a_schedule_is_kept_and_a_damaged_one_is_empty(store):

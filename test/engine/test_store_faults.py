@@ -15,6 +15,7 @@ import time
 
 from mono_depth_ros.engine import durable
 from mono_depth_ros.engine.store import VersionStore
+from mono_depth_ros.engine.store_reader import number_of
 from mono_depth_ros.errors import StoreError, StoreInUseError
 import pytest
 
@@ -77,9 +78,9 @@ def test_a_full_disk_while_adding_leaves_the_store_as_it_was(
         with pytest.raises(StoreError, match='cannot add a version in .*: the disk is full: free'):
             store.add(network, network)
 
-    assert store.read_current().version.number == 1
+    assert number_of(store.read_current().version.name) == 1
     assert store.verify() == {}
-    assert store.add(network, network).number == 2
+    assert number_of(store.add(network, network).name) == 2
     assert leftovers(store) == []
 
 
@@ -94,9 +95,9 @@ def test_a_fault_while_promoting_leaves_the_old_version_in_use(
         with pytest.raises(StoreError, match='cannot promote a version in .*Input/output error'):
             store.promote(2)
 
-    assert store.read_current().version.number == 1
+    assert number_of(store.read_current().version.name) == 1
     store.promote(2)
-    assert store.rollback('worse').number == 1
+    assert number_of(store.rollback('worse').name) == 1
     assert leftovers(store) == []
 
 
@@ -111,7 +112,7 @@ def test_a_rollback_cut_short_has_already_stopped_the_bad_version(
         with pytest.raises(StoreError, match='cannot roll back'):
             store.rollback('collapsed')
 
-    assert store.read_current().version.number == (2 if call == 1 else 1)
+    assert number_of(store.read_current().version.name) == (2 if call == 1 else 1)
 
 
 class Disk:
@@ -250,7 +251,7 @@ def test_a_writer_waits_for_another_and_gives_up_after_a_while(store, monkeypatc
     thread.start()
     entered.wait()
 
-    assert store.promote(1).number == 1
+    assert number_of(store.promote(1).name) == 1
     thread.join()
 
 
@@ -263,7 +264,7 @@ def test_writers_in_many_threads_lose_nothing(store, write_tiny):
     for thread in threads:
         thread.join()
 
-    assert [version.number for version in store.versions()] == list(range(1, 10))
+    assert [number_of(version.name) for version in store.versions()] == list(range(1, 10))
 
 
 def test_a_kill_at_any_instant_leaves_a_store_that_reads_and_writes(tmp_path, write_tiny):

@@ -182,7 +182,7 @@ def test_a_failing_frame_has_the_words_of_tensorrt_and_the_next_one_works(built,
 def test_an_engine_is_closed_right_after_a_failing_frame(built, gpu, noise):
     engine = load_engine(built, 'tensorrt')
     gpu(frame_error='Cuda Runtime (an illegal memory access was encountered)')
-    with pytest.raises(EngineError):
+    with pytest.raises(EngineError, match='failed on a frame: Cuda Runtime'):
         engine.infer(noise(32, 64))
 
     engine.close()
@@ -323,7 +323,7 @@ def test_a_plan_of_another_network_is_refused_before_its_first_frame(built, writ
 def test_networks_of_one_shape_with_other_weights_never_share_a_plan(built, write_tiny, noise):
     other = write_tiny(name='other.onnx', seed=5)
 
-    with pytest.raises(PlanMissingError):
+    with pytest.raises(PlanMissingError, match='no TensorRT plan of tiny .*: not built yet;'):
         load_engine(other, 'tensorrt')
 
 

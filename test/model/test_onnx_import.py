@@ -373,6 +373,8 @@ def test_a_size_that_does_not_fit_is_refused(tmp_path, model, settings, match):
         ({'min_depth': 9.0, 'max_depth': 2.0}, 'max_depth must be above'),
         ({'input_size': '48'}, 'input_size must be auto or HEIGHTxWIDTH'),
         ({'scale': -1.0}, 'scale must be at least 0'),
+        ({'scale': np.inf}, 'scale must be finite'),
+        ({'shift': 3.0}, 'shift needs scale'),
         ({'colour': 'rbg'}, 'colour must be one of'),
     ],
 )
@@ -412,6 +414,12 @@ def test_the_example_in_the_package_is_complete():
     text = (REPOSITORY / 'config' / 'import_example.yaml').read_text()
     for name in ImportConfig.__dataclass_fields__:
         assert f'{name}:' in text, name
+
+
+def test_a_number_may_have_an_exponent_without_a_point(tmp_path):
+    (tmp_path / 'net.yaml').write_text('scale: 1e-3')
+
+    assert read_import_config(tmp_path / 'net.yaml').scale == 0.001
 
 
 @pytest.mark.parametrize(

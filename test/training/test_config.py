@@ -140,7 +140,7 @@ def test_a_single_domain_needs_no_list(tmp_path):
 def test_the_encoders_are_those_of_the_network():
     fastdepth = pytest.importorskip('mono_depth_ros.model.fastdepth', exc_type=ImportError)
 
-    assert set(ENCODERS) == set(fastdepth.PLANS)
+    assert set(ENCODERS) == set(fastdepth.ENCODERS)
 
 
 def test_the_rate_warms_up_stays_and_falls_to_zero():

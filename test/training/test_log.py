@@ -74,15 +74,6 @@ def test_a_line_that_cannot_be_written_is_an_error_of_the_package(tmp_path):
     log.close()
 
 
-def test_an_older_log_says_that_its_delta1_was_aligned(tmp_path):
-    (tmp_path / 'log.csv').write_text('step,val_abs_rel,val_delta1\r\n2,0.3,0.7\r\n')
-
-    TrainingLog(tmp_path, 2).close()
-
-    row = rows(tmp_path)[0]
-    assert (row['val_abs_rel'], row['val_delta1'], row['val_delta1_median']) == ('0.3', '', '0.7')
-
-
 def test_a_file_that_is_no_log_is_named_and_kept(tmp_path):
     (tmp_path / 'log.csv').write_text('my notes\non training\n')
 

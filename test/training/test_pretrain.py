@@ -357,32 +357,14 @@ def test_a_run_may_go_on_for_longer_and_be_saved_at_other_times(tmp_path, pool_r
     assert pretrain(longer, pool_root, tmp_path / 'run').step == 10
 
 
-def without_config(output):
-    state = load_training_state(output / 'training.pt')
-    del state['config']
-    torch.save(state, output / 'training.pt')
-
-
-def test_a_state_that_does_not_know_its_settings_goes_on_with_those_given(tmp_path, pool_root):
-    pretrain(CONFIG, pool_root, tmp_path / 'run', progress=stop_after(1))
-    without_config(tmp_path / 'run')
-    trainer = Trainer(
-        replace(CONFIG, encoder_rate=0.5, weight_decay=0.1),
-        SamplePool(pool_root, ('indoor',)),
-    )
-
-    trainer.resume(tmp_path / 'run' / 'training.pt')
-
-    groups = trainer.optimiser.param_groups
-    assert {group['share'] for group in groups} == {0.5, 1.0}
-    assert {group['weight_decay'] for group in groups} == {0.0, 0.1}
-    assert trainer.done > 0
-
-
-def test_a_state_of_other_frozen_parts_is_refused_in_words(tmp_path, pool_root, untrained):
+def test_a_state_that_is_not_what_its_settings_say_is_refused_in_words(
+    tmp_path, pool_root, untrained
+):
     config = untrained(CONFIG)
     pretrain(config, pool_root, tmp_path / 'run', progress=stop_after(1))
-    without_config(tmp_path / 'run')
+    state = load_training_state(tmp_path / 'run' / 'training.pt')
+    state['config']['frozen_blocks'] = 3
+    torch.save(state, tmp_path / 'run' / 'training.pt')
 
     with pytest.raises(ModelError, match='does not fit the settings'):
         pretrain(replace(config, frozen_blocks=3), pool_root, tmp_path / 'run')
@@ -554,6 +536,18 @@ def test_a_domain_that_is_not_in_a_batch_has_no_share(mixed_root):
     shares = trainer._shares(trainer.module(batch), batch.counts)
 
     assert shares.tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(('useless', 'shares'), [([1], [1.0, 0.0]), ([0, 1], [0.5, 0.5])])
+def test_a_domain_without_a_label_has_no_share(mixed_root, useless, shares):
+    config = replace(MIXED, mixing='pareto')
+    trainer = Trainer(config, SamplePool(mixed_root, config.domains))
+    batches = (training_batch(trainer.pool, config, step) for step in range(40))
+    batch = next(batch for batch in batches if batch.counts == (4, 4))
+    for domain in useless:
+        batch.weight[4 * domain : 4 * domain + 4] = 0
+
+    assert trainer._shares(trainer.module(batch), batch.counts).tolist() == shares
 
 
 def test_what_travels_with_the_weights_has_metres(mixed_root):

@@ -15,13 +15,14 @@ from mono_depth_ros.training.recorded import (
     import_frames,
     inverse_of,
     sample_of,
-    share_beyond,
+    shares_outside,
 )
 import numpy as np
 import pytest
 
 CAMERA = PinholeCamera(fx=100.0, fy=100.0, cx=89.5, cy=47.5, width=200, height=96)
 SIZES = [(32, 32), (32, 64)]
+RAMP = np.tile(np.linspace(1.0, 9.0, 200, dtype=np.float32), (96, 1))
 
 
 def frame(number=0, depth=2.0, camera=CAMERA):
@@ -104,6 +105,8 @@ def test_the_sky_stays_the_sky():
         ({'depth': np.full((96, 200), np.nan, np.float32)}, 'has no depth'),
         ({'depth': np.full((96, 200), np.inf, np.float32)}, 'has no depth'),
         ({'camera': replace(CAMERA, cx=-5.0)}, 'does not go through the image'),
+        ({'camera': replace(CAMERA, cx=4.0)}, 'too near to its edge'),
+        ({'depth': np.where(RAMP > 8.9, RAMP, np.float32(np.nan))}, 'no depth'),
     ],
 )
 def test_what_cannot_teach_is_refused_with_a_reason(unknown, reason):
@@ -145,7 +148,6 @@ def test_an_import_that_held_out_its_end_does_not_go_on_with_whole_drives(tmp_pa
     frames = [frame(number) for number in range(60)]
     import_frames(tmp_path, 'own', Frames(frames), sizes=SIZES, dataset='a', shard_samples=25)
     shutil.rmtree(tmp_path / 'own-000000')
-    (tmp_path / 'own.json').write_text('{"dataset": "a", "size": [32, 64]}')  # as it used to be
     drives = Drives(frames, ['a'] * 55 + ['b'] * 5)
 
     with pytest.raises(DatasetError, match='held_out end, now it is groups: go back'):
@@ -213,9 +215,15 @@ def test_labels_beyond_the_range_of_the_network_are_counted(tmp_path):
     far.depth[:, :90], far.depth[:, 90:100] = 5.0, np.inf
     import_frames(tmp_path, 'own', Frames([frame(0), far]), sizes=SIZES)
 
-    assert share_beyond(tmp_path, 'own', 10.0) == pytest.approx(0.47, abs=0.03)
-    assert share_beyond(tmp_path, 'own', 80.0) == 0.0
-    assert share_beyond(tmp_path, 'nothing', 80.0) == 0.0
+    assert shares_outside(tmp_path, 'own', 0.1, 10.0) == pytest.approx((0, 0.47), abs=0.03)
+    assert shares_outside(tmp_path, 'own', 0.1, 80.0) == (0, 0)
+    assert shares_outside(tmp_path, 'nothing', 0.1, 80.0) == (0, 0)
+
+
+def test_labels_too_near_for_the_network_are_counted(tmp_path):
+    import_frames(tmp_path, 'own', Frames([frame(n, depth=0.01) for n in range(3)]), sizes=SIZES)
+
+    assert shares_outside(tmp_path, 'own', 0.1, 10.0) == (1, 0)
 
 
 def test_images_that_cannot_be_used_are_left_out_or_refused(tmp_path, caplog):
@@ -227,9 +235,6 @@ def test_images_that_cannot_be_used_are_left_out_or_refused(tmp_path, caplog):
         import_frames(tmp_path / 'b', 'own', Frames(frames, strict=True), sizes=SIZES)
     with pytest.raises(DatasetError, match='fewer than two images'):
         import_frames(tmp_path / 'c', 'own', Frames(frames[:1]), sizes=SIZES)
-
-
-RAMP = np.tile(np.linspace(1.0, 9.0, 200, dtype=np.float32), (96, 1))
 
 
 def labelled(number=0, disparity=RAMP):
@@ -272,7 +277,7 @@ def test_a_pool_knows_which_labels_have_no_metres(tmp_path):
 
     assert pool.metric == ['own']
     assert [pool[index].relative for index in range(len(pool))] == [True, True, False, False]
-    assert share_beyond(tmp_path, 'lab', 2.0) == 0.0
+    assert shares_outside(tmp_path, 'lab', 0.1, 2.0) == (0, 0)
 
 
 def test_labels_of_the_other_kind_are_left_out(tmp_path, caplog):
@@ -284,7 +289,6 @@ def test_labels_of_the_other_kind_are_left_out(tmp_path, caplog):
 
 def test_an_import_of_metres_does_not_go_on_with_disparity(tmp_path):
     import_frames(tmp_path, 'own', Frames([frame(n) for n in range(3)]), sizes=SIZES, dataset='a')
-    (tmp_path / 'own.json').write_text('{"dataset": "a"}')  # as it used to be
     shutil.rmtree(tmp_path / 'own-000000')
 
     with pytest.raises(DatasetError, match='labels metric, now it is relative'):

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from mono_depth_ros.errors import ConfigError, DatasetError
+from mono_depth_ros.folders import FolderFrames
 from mono_depth_ros.frames import Frame, FrameSource, open_frames, ProceduralFrames
 from mono_depth_ros.metrics import INDOOR_CAP, OUTDOOR_CAP
 from mono_depth_ros.source.layouts.diml import open_diml
@@ -25,7 +26,7 @@ LAYOUTS: dict[str, Callable[[Path, Path | None, bool], FrameSource]] = {
 }
 
 
-def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
+def open_dataset(text: str, *, strict: bool = False, labels: bool = False) -> FrameSource:
     """
     Open images with depth.
 
@@ -37,6 +38,8 @@ def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
         RGB-D folder and ``procedural`` have depth.
     strict : bool
         Raise at the first image that cannot be read, instead of skipping and counting it.
+    labels : bool
+        Take a folder with ``disparity/`` in place of depth, too; it has no metres.
 
     Raises
     ------
@@ -47,6 +50,8 @@ def open_dataset(text: str, *, strict: bool = False) -> FrameSource:
     layout, _, rest = text.partition(':')
     if layout not in LAYOUTS:
         path = Path(text).expanduser()
+        if labels and (path / 'disparity').is_dir() and not (path / 'depth').is_dir():
+            return FolderFrames(path, strict=strict, disparity=True)
         if path.is_dir() and not (path / 'camera.json').is_file():
             names = ', '.join(f'{name}:{text}' for name in LAYOUTS)
             raise DatasetError(
