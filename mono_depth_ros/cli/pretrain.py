@@ -43,9 +43,10 @@ def pretrain(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help='NAME=DATASET: train on recorded images with depth, or disparity, too. They are copied '
-            'to the pool under that name, cut and shrunk to the one of render_sizes that suits '
-            'them; DATASET as for evaluate. Once or more. Labels beyond max_depth teach little.'
+            help='NAME=DATASET: train on recorded images with depth, or disparity, too. They are '
+            'copied to the pool under that name, cut and shrunk to the one of render_sizes that '
+            'suits them; DATASET as for evaluate. Once or more. Labels beyond max_depth teach '
+            'little.'
         ),
     ] = None,
     device: Annotated[str, typer.Option(help='auto, cpu or cuda.')] = 'auto',
