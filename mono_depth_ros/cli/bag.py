@@ -91,7 +91,7 @@ def bag(
     say(
         f'{job.written} depth images and clouds of {source.topic} in {output}, on '
         f'{job.topics.depth} and {job.topics.points}'
-        + (f'; {job.failed} images could not be used' if job.failed else '')
+        + (f'; {job.failed} image(s) could not be used' if job.failed else '')
     )
 
 

@@ -162,7 +162,7 @@ def test_a_damaged_image_is_copied_but_not_answered(run, tmp_path, red_network):
 
     after = read(tmp_path / 'out')
     assert status == 0
-    assert '1 images could not be used' in said
+    assert '1 image(s) could not be used' in said
     assert len(after['/image']) == 2
     assert len(after['/depth/image_rect']) == 1
 

@@ -288,6 +288,14 @@ def test_every_and_limit_choose_the_images(make, scores):
     assert of(report)['abs_rel'] < 0.01
 
 
+def test_two_datasets_whose_names_are_alike_have_two_pictures(make, run, red_network, tmp_path):
+    folders, output = (make('a/b'), make('a_b')), tmp_path / 'output'
+
+    run('evaluate', *folders, '--model', red_network, '--output', output)
+
+    assert len(list(output.glob('*_best_worst*.png'))) == 2
+
+
 def test_files_and_pictures_are_written(make, run, red_network, tmp_path):
     output = tmp_path / 'new' / 'output'
 
