@@ -22,7 +22,8 @@ TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 JAZZY = .venv-jazzy
 STAMP = $(VENV)/.installed
-TEST_ENV = OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
+# Humble always checks the types of what is put into a message, the others do if they are asked to.
+TEST_ENV = OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1 ROS_PYTHON_CHECK_FIELDS=1
 
 .PHONY: all venv demo test test-chosen test-core test-ros test-jazzy lint clean
 .NOTPARALLEL:

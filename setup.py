@@ -28,7 +28,7 @@ EXTRAS = {
     # ROS 2 without ROS: real rclpy and Fast DDS as wheels, for Linux on x86-64.
     'ros': ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1'],
     'ros-jazzy': ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6'],
-    'test': ['pytest', 'pytest-xdist', 'hypothesis', 'mcap', 'psutil'],
+    'test': ['pytest>=8.2', 'pytest-xdist', 'hypothesis', 'mcap', 'psutil'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }
 
@@ -51,7 +51,7 @@ setup(
         (f'share/{NAME}/launch', sorted(glob('launch/*.launch.py'))),
         (f'share/{NAME}/config', sorted(glob('config/*'))),
     ],
-    install_requires=[*VISION, 'onnx', 'pyyaml', 'typer>=0.12', 'rich'],
+    install_requires=[*VISION, 'onnx', 'pyyaml', 'typer>=0.12', 'rich>=12.0'],
     extras_require=EXTRAS,
     zip_safe=False,
     entry_points={

@@ -27,6 +27,28 @@ ROS = (
     'std_srvs',
     'tf2_',
 )
+# Modules of rclpy that Humble has, too, of those that are imported from; Jazzy has more.
+HUMBLE = {
+    'callback_groups',
+    'clock',
+    'context',
+    'duration',
+    'exceptions',
+    'executors',
+    'lifecycle',
+    'logging',
+    'node',
+    'parameter',
+    'publisher',
+    'qos',
+    'qos_overriding_options',
+    'serialization',
+    'service',
+    'signals',
+    'subscription',
+    'task',
+    'time',
+}
 CORE = sorted(path for path in PACKAGE.rglob('*.py') if path.parent.name != 'nodes')
 
 
@@ -48,6 +70,17 @@ def test_only_nodes_import_ros(path):
     ros = {name for name in imported_modules(path) if name.startswith(ROS)}
 
     assert not ros
+
+
+def test_nodes_import_only_what_rclpy_of_humble_has():
+    imported = set()
+    for path in [*PACKAGE.rglob('*.py'), *Path(__file__).parent.rglob('*.py')]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('rclpy.'):
+                imported.add(node.module.split('.')[1])
+
+    assert 'node' in imported
+    assert imported <= HUMBLE
 
 
 def modules_after(statement: str) -> set[str]:

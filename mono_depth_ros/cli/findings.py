@@ -163,9 +163,9 @@ def look_at_transport(
             '(depth.launch.py does it for its own nodes)'
         )
         if environment.get('ROS_DISTRO') == 'humble':
-            remedy = (
-                'the Fast DDS of Humble has no LARGE_DATA: use rmw_cyclonedds_cpp, or a profile '
-                'with larger shared memory, or image_transport:=compressed'
+            remedy += (
+                '; Fast DDS before 2.6.7 has no LARGE_DATA: there use rmw_cyclonedds_cpp, or a '
+                'profile with larger shared memory, or image_transport:=compressed'
             )
         value = f'{transports}: best-effort images and clouds over 0.5 MB get lost'
         findings.append(Finding('Transport', WARNING, value, remedy))

@@ -28,8 +28,7 @@ from mono_depth_ros.nodes.qos import LATCHED
 from mono_depth_ros.nodes.references import References
 from mono_depth_ros.nodes.run import autostart, ClosingNode, run_node
 from mono_depth_ros.preprocessing import input_size_for, parse_input_size
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType
 from rclpy.service import Service
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What travels with a network serves the shape of the camera."""
 
-from mono_depth_ros.adaptation.shipped import samples_of_shape
-from mono_depth_ros.source.pool import Sample
 import numpy as np
 import pytest
+
+pytest.importorskip('torch')
+
+from mono_depth_ros.adaptation.shipped import samples_of_shape
+from mono_depth_ros.source.pool import Sample
 
 
 def sample_of(height, width):

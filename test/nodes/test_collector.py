@@ -23,7 +23,9 @@ from played import make_depth, PlayedNode, STAMP, with_header
 from sensor_msgs.msg import CameraInfo, Image
 
 RGB = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
-INFO = CameraInfo(width=64, height=48, p=[60.0, 0, 31.5, 0, 0, 60.0, 23.5, 0, 0, 0, 1.0, 0])
+INFO = CameraInfo(
+    width=64, height=48, p=[60.0, 0.0, 31.5, 0.0, 0.0, 60.0, 23.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+)
 
 
 @pytest.fixture
@@ -111,8 +113,8 @@ def test_an_image_keeps_the_camera_that_came_before_it(collecting, monkeypatch):
     monkeypatch.setattr(collector._segment, 'add', add)
     for number in range(3):
         node.hear('image_rect', picture(number))
-    zoomed = CameraInfo(width=64, height=48, p=[90.0, 0, 31.5, 0, 0, 90.0, 23.5, 0, 0, 0, 1.0, 0])
-    node.hear('camera_info', with_header(zoomed))
+    zoomed = [90.0, 0.0, 31.5, 0.0, 0.0, 90.0, 23.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+    node.hear('camera_info', with_header(CameraInfo(width=64, height=48, p=zoomed)))
     node.hear('image_rect', picture(3))
     gate.set()
 
